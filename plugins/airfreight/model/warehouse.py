@@ -1,0 +1,58 @@
+"""Warehouse (`kargo.md` §1.4): what to watch, and which of it becomes Freight."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import Field
+
+from airfreight.model.base import Duration, Model, Name
+from airfreight.model.freight import FreightOrigin
+
+
+class ImageSubscription(Model):
+    """A repository of container images and the rule that picks from it."""
+
+    repo_url: str = Field(alias="repoURL", pattern=r"^[\w.-]+(:\d+)?(/[\w.-]+)*$")
+    image_selection_strategy: Literal["SemVer", "Lexical", "NewestBuild", "Digest"] = "SemVer"
+    strict_semvers: bool = True
+    constraint: str = ""
+    allow_tags_regexes: tuple[str, ...] = ()
+    ignore_tags_regexes: tuple[str, ...] = ()
+    platform: str = ""
+    cache_by_tag: bool = False
+    insecure_skip_tls_verify: bool = Field(default=False, alias="insecureSkipTLSVerify")
+    discovery_limit: int = Field(default=20, ge=1, le=100)
+
+
+class Subscription(Model):
+    """One entry of `spec.subscriptions`."""
+
+    name: str = ""
+    image: ImageSubscription
+
+
+class FreightCreationCriteria(Model):
+    """A bare expression that must hold before Freight is made."""
+
+    expression: str = ""
+
+
+class Warehouse(Model):
+    """One source of Freight.
+
+    `interval` is the time between two looks at the repositories. `annotations` are the manifest's own.
+    """
+
+    name: Name
+    annotations: dict[str, str] = Field(default_factory=dict)
+    interval: Duration = timedelta(minutes=5)
+    freight_creation_policy: Literal["Automatic", "Manual"] = "Automatic"
+    freight_creation_criteria: FreightCreationCriteria = FreightCreationCriteria()
+    subscriptions: tuple[Subscription, ...] = Field(min_length=1)
+
+    @property
+    def origin(self) -> FreightOrigin:
+        """The origin that this Warehouse's Freight names."""
+        return FreightOrigin(name=self.name)

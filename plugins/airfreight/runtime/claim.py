@@ -1,0 +1,76 @@
+"""One promotion at a time in a Stage: who has to wait for whom (design, "One at a time")."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from airfreight.model.promotion import PromotionPhase
+from airfreight.runtime.records import Claim, Decision
+from airfreight.runtime.stage_register import StageRegister
+
+
+@dataclass(frozen=True)
+class MadeDecision:
+    """A decision and the run whose gate made it; `at` is when the gate's event was written."""
+
+    decision: Decision
+    dag_id: str
+    run_id: str
+    at: datetime
+
+
+def must_wait_for(
+    mine: MadeDecision,
+    decisions: Iterable[MadeDecision],
+    register: StageRegister,
+    has_ended: Callable[[str, str], bool],
+) -> str | None:
+    """Return the run that goes first, or None where it is `mine`'s turn.
+
+    `has_ended(dag_id, run_id)` says whether that run's promote and verify of this Stage will do nothing more.
+    A claim whose claimant has ended is void: nothing needs releasing after a crash.
+    """
+    claim = register.claim()
+    if (
+        claim is not None
+        and claim.run_id != mine.run_id
+        and not has_ended(claim.dag_id, claim.run_id)
+    ):
+        return claim.run_id
+    for other in decisions:
+        if other.run_id == mine.run_id or other.at >= mine.at or is_spent(other, register):
+            continue
+        if not has_ended(other.dag_id, other.run_id):
+            return other.run_id
+    return None
+
+
+def is_spent(made: MadeDecision, register: StageRegister) -> bool:
+    """Say whether a Promotion came of this decision already."""
+    record = register.run(made.run_id)
+    return record is not None and record.nonce == made.decision.nonce
+
+
+def take(claim: Claim, register: StageRegister, now: datetime) -> str | None:
+    """Give the Stage to `claim`; return the Promotion of the void claim before it that was left unfinished.
+
+    Its process is gone (killed, marked failed): it ends as Aborted, so that nobody reads it as running.
+    """
+    before = register.claim()
+    left = None
+    if before is not None and before.run_id != claim.run_id:
+        record = register.promotion(before.promotion)
+        if record is not None and not record.status.phase.is_terminal:
+            ended = {
+                "phase": PromotionPhase.ABORTED,
+                "message": "its task ended before it did",
+                "finished_at": now,
+            }
+            register.save(
+                record.model_copy(update={"status": record.status.model_copy(update=ended)})
+            )
+            left = before.promotion
+    register.set_claim(claim)
+    return left

@@ -1,0 +1,121 @@
+"""What the register's keys hold. All times are aware and in UTC."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from pydantic import Field
+
+from airfreight.model.base import Model
+from airfreight.model.promotion import Promotion, PromotionPhase, PromotionStatus
+
+
+class IndexEntry(Model):
+    """One Freight in its Warehouse's index."""
+
+    name: str
+    alias: str
+    discovered_at: datetime
+
+
+class Holding(Model):
+    """What a Stage holds: origin key → Freight name, since when, and by which Promotion of which run."""
+
+    items: dict[str, str]
+    since: datetime
+    promotion: str
+    dag_id: str
+    run_id: str
+
+
+class Verified(Model):
+    """That a Stage verified a Freight; `longest_soak` counts residence that has ended."""
+
+    verified_at: datetime
+    longest_soak: timedelta = timedelta(0)
+
+
+class Approved(Model):
+    """Kargo's approve: the Freight is available to the Stage whatever its upstreams say."""
+
+    approved_at: datetime
+    approved_by: str
+
+
+class Hold(Model):
+    """Why a Stage is not auto-promoted for an origin: somebody promoted another Freight by hand."""
+
+    freight: str
+    promotion: str
+    actor: str
+    created_at: datetime
+
+
+class OpenRequest(Model):
+    """The newest Freight of an origin that asks a person for this Stage."""
+
+    freight: str
+    alias: str
+    discovered_at: datetime
+    run_id: str
+
+
+class Claim(Model):
+    """Which run may promote to the Stage. It is void once that run's promote and verify have ended."""
+
+    dag_id: str
+    run_id: str
+    promotion: str
+
+
+class RunRecord(Model):
+    """The Promotion that a run made in this Stage, and the decision that it spent.
+
+    `max_tries` is Airflow's at the Promotion's start: a higher one later tells a cleared task from a retried one.
+    """
+
+    nonce: str
+    promotion: str
+    max_tries: int
+
+
+class PromotionRecord(Model):
+    """A Promotion and how far it got, with the run that it belongs to."""
+
+    promotion: Promotion
+    status: PromotionStatus
+    dag_id: str
+    run_id: str
+
+
+class PromotionSummary(Model):
+    """One line of a Stage's list of Promotions."""
+
+    name: str
+    freight: str
+    phase: PromotionPhase
+    run_id: str
+    actor: str = ""
+    started_at: datetime
+    finished_at: datetime | None = None
+    message: str = ""
+
+
+DecisionKind = Literal["automatic", "approved", "by hand"]
+
+
+class Decision(Model):
+    """What a gate decided, as the asset event that only a gate which finishes can write.
+
+    `digest` names the Stage's inflated steps and vars as they were then; `nonce` makes it good for one Promotion.
+    """
+
+    decision: DecisionKind
+    stage: str
+    freight: str
+    actor: str
+    reason: str = ""
+    nonce: str = Field(min_length=1)
+    digest: str
+    decided_at: datetime

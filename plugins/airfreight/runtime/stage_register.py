@@ -1,0 +1,165 @@
+"""A Stage's register: what it holds, what it verified, who approved, who may promote (design, "The register").
+
+Keys: ``current``, ``history`` (10), ``claim``, ``promotions`` (20 summaries), ``promotion/<name>``, ``run/<run id>``
+and ``hold/<origin>`` are written by the task that holds the Stage's claim; ``verified/<freight>`` by it and by
+`forward`; ``approved/<freight>`` by the run that approves; ``request/<origin>`` by gates.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TypeVar
+
+from airfreight.model.base import Model
+from airfreight.model.promotion import PromotionStatus
+from airfreight.runtime.records import (
+    Approved,
+    Claim,
+    Hold,
+    Holding,
+    OpenRequest,
+    PromotionRecord,
+    PromotionSummary,
+    RunRecord,
+    Verified,
+)
+from airfreight.runtime.store import StateStore
+
+KEPT_HISTORY = 10
+KEPT_PROMOTIONS = 20
+
+RecordT = TypeVar("RecordT", bound=Model)
+
+
+class StageRegister:
+    """Reads and writes one Stage's keys."""
+
+    def __init__(self, store: StateStore) -> None:
+        self._store = store
+
+    def _read(self, key: str, kind: type[RecordT]) -> RecordT | None:
+        stored = self._store.get(key)
+        return None if stored is None else kind.model_validate(stored)
+
+    def _write(self, key: str, record: Model) -> None:
+        self._store.set(key, record.model_dump(mode="json", by_alias=True))
+
+    def current(self) -> Holding | None:
+        """Return what the Stage holds."""
+        return self._read("current", Holding)
+
+    def history(self) -> tuple[Holding, ...]:
+        """Return what the Stage held, newest first, the present one included; at most 10."""
+        return tuple(Holding.model_validate(row) for row in self._store.get("history") or ())
+
+    def verified(self, freight: str) -> Verified | None:
+        """Return when the Stage verified this Freight."""
+        return self._read(f"verified/{freight}", Verified)
+
+    def mark_verified(self, freight: str, now: datetime) -> None:
+        """Write down that the Stage verified this Freight; the first time stays."""
+        if self.verified(freight) is None:
+            self._write(f"verified/{freight}", Verified(verified_at=now))
+
+    def approved(self, freight: str) -> Approved | None:
+        """Return who approved this Freight for the Stage."""
+        return self._read(f"approved/{freight}", Approved)
+
+    def approve(self, freight: str, actor: str, now: datetime) -> None:
+        """Make this Freight available to the Stage; the first approval stays."""
+        if self.approved(freight) is None:
+            self._write(f"approved/{freight}", Approved(approved_at=now, approved_by=actor))
+
+    def hold(self, origin: str) -> Hold | None:
+        """Return what keeps the Stage from being auto-promoted for this origin."""
+        return self._read(f"hold/{origin}", Hold)
+
+    def set_hold(self, origin: str, hold: Hold) -> None:
+        """Keep the Stage from being auto-promoted for this origin."""
+        self._write(f"hold/{origin}", hold)
+
+    def clear_hold(self, origin: str) -> None:
+        """Let the Stage be auto-promoted for this origin again."""
+        self._store.delete(f"hold/{origin}")
+
+    def request(self, origin: str) -> OpenRequest | None:
+        """Return the newest Freight of this origin that asks a person."""
+        return self._read(f"request/{origin}", OpenRequest)
+
+    def ask(self, origin: str, request: OpenRequest) -> OpenRequest:
+        """Write down that a Freight asks a person, unless a newer one does; return the newest."""
+        newest = self.request(origin)
+        if newest is not None and newest.discovered_at >= request.discovered_at:
+            return newest
+        self._write(f"request/{origin}", request)
+        return request
+
+    def claim(self) -> Claim | None:
+        """Return who may promote to the Stage, or did so last."""
+        return self._read("claim", Claim)
+
+    def set_claim(self, claim: Claim) -> None:
+        """Give the Stage to a run; the caller has seen that the earlier claimant has ended."""
+        self._write("claim", claim)
+
+    def run(self, run_id: str) -> RunRecord | None:
+        """Return what this run did in the Stage."""
+        return self._read(f"run/{run_id}", RunRecord)
+
+    def promotion(self, name: str) -> PromotionRecord | None:
+        """Return a Promotion and how far it got."""
+        return self._read(f"promotion/{name}", PromotionRecord)
+
+    def promotions(self) -> tuple[PromotionSummary, ...]:
+        """Return the last 20 Promotions, newest first."""
+        rows = [PromotionSummary.model_validate(row) for row in self._store.get("promotions") or ()]
+        return tuple(sorted(rows, key=lambda row: row.name, reverse=True))
+
+    def begin(self, record: PromotionRecord, run: RunRecord) -> None:
+        """Write down a new Promotion; its run record spends the decision and goes first."""
+        self._write(f"run/{record.run_id}", run)
+        self.save(record)
+
+    def save(self, record: PromotionRecord) -> None:
+        """Write down how far a Promotion got."""
+        self._write(f"promotion/{record.promotion.name}", record)
+        summary = summarise(record)
+        others = [row for row in self.promotions() if row.name != summary.name]
+        kept = sorted([summary, *others], key=lambda row: row.name, reverse=True)
+        for dropped in kept[KEPT_PROMOTIONS:]:
+            self._store.delete(f"promotion/{dropped.name}")
+        rows = [row.model_dump(mode="json", by_alias=True) for row in kept[:KEPT_PROMOTIONS]]
+        self._store.set("promotions", rows)
+
+    def arrive(self, holding: Holding) -> None:
+        """Write down that the Stage holds something new, and how long it held what it held before."""
+        before = self.current()
+        if before is not None and before.promotion == holding.promotion:
+            return
+        if before is not None:
+            self._end_residence(before, holding)
+        self._write("current", holding)
+        rows = [holding, *self.history()][:KEPT_HISTORY]
+        self._store.set("history", [row.model_dump(mode="json", by_alias=True) for row in rows])
+
+    def _end_residence(self, before: Holding, after: Holding) -> None:
+        for name in set(before.items.values()) - set(after.items.values()):
+            verified = self.verified(name)
+            if verified is not None:
+                soak = max(verified.longest_soak, after.since - before.since)
+                self._write(f"verified/{name}", verified.model_copy(update={"longest_soak": soak}))
+
+
+def summarise(record: PromotionRecord) -> PromotionSummary:
+    """Return the line that stands for a Promotion in its Stage's list."""
+    status: PromotionStatus = record.status
+    return PromotionSummary(
+        name=record.promotion.name,
+        freight=record.promotion.freight,
+        phase=status.phase,
+        run_id=record.run_id,
+        actor=record.promotion.actor,
+        started_at=record.promotion.started_at,
+        finished_at=status.finished_at,
+        message=status.message,
+    )

@@ -1,0 +1,111 @@
+"""A Warehouse's register: every kept Freight, its alias, its run (design, "The register").
+
+Keys: ``index`` (every kept Freight: the store cannot list), ``freight/<name>``, ``run/<name>``.
+Writers: the sensor (one at a time) for the first two, the triggering task (one at a time) for the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from airfreight.errors import RefusedError
+from airfreight.model.alias import freight_alias
+from airfreight.model.freight import Freight, FreightContent
+from airfreight.runtime.records import IndexEntry
+from airfreight.runtime.store import StateStore
+
+# Kargo's garbage collection: kargo.md §4.10.
+RETAINED_FREIGHT = 20
+RETAINED_AGE = timedelta(hours=336)
+
+
+class WarehouseRegister:
+    """Reads and writes one Warehouse's keys."""
+
+    def __init__(self, store: StateStore) -> None:
+        self._store = store
+
+    def index(self) -> tuple[IndexEntry, ...]:
+        """Return every kept Freight, newest first; of two found at once the greater name comes first."""
+        entries = [IndexEntry.model_validate(row) for row in self._store.get("index") or ()]
+        return tuple(sorted(entries, key=lambda e: (e.discovered_at, e.name), reverse=True))
+
+    def freight(self, name: str) -> Freight | None:
+        """Return the Freight of this name; raises RefusedError where its content does not hash to the name."""
+        stored = self._store.get(f"freight/{name}")
+        return None if stored is None else Freight.from_json(stored)
+
+    def resolve(self, reference: str) -> Freight:
+        """Return the Freight that a name, an alias or a unique prefix of a name means.
+
+        Raises RefusedError where nothing or more than one fits.
+        """
+        index = self.index()
+        fitting = [e for e in index if reference in (e.name, e.alias)] or [
+            e for e in index if len(reference) >= 4 and e.name.startswith(reference)
+        ]
+        if not fitting:
+            raise RefusedError(f"no Freight is named {reference!r}; see `airfreight get freight`")
+        if len(fitting) > 1:
+            names = ", ".join(f"{e.alias} ({e.name[:12]})" for e in fitting)
+            raise RefusedError(f"Freight {reference!r} could be {names}; give more of the name")
+        freight = self.freight(fitting[0].name)
+        if freight is None:
+            raise RefusedError(f"Freight {reference!r} is in the index but its content is gone")
+        return freight
+
+    def register(self, content: FreightContent, discovered_at: datetime) -> tuple[Freight, bool]:
+        """Return the Freight with this content and whether it is new; one that is known is left as it is."""
+        known = self.freight(content.name)
+        if known is not None:
+            return known, False
+        index = self.index()
+        freight = Freight(
+            name=content.name,
+            alias=self._free_alias(content.name, index),
+            content=content,
+            discovered_at=discovered_at,
+        )
+        self._store.set(f"freight/{freight.name}", freight.to_json())
+        entry = IndexEntry(name=freight.name, alias=freight.alias, discovered_at=discovered_at)
+        self._write_index([*(e for e in index if e.name != entry.name), entry])
+        return freight, True
+
+    def run_of(self, name: str) -> str | None:
+        """Return the id of the Freight's own pipeline run, or None while it has none."""
+        run = self._store.get(f"run/{name}")
+        return run if isinstance(run, str) else None
+
+    def record_run(self, name: str, run_id: str) -> None:
+        """Write down the Freight's own pipeline run."""
+        self._store.set(f"run/{name}", run_id)
+
+    def trim(self, in_use: Iterable[str], now: datetime) -> tuple[str, ...]:
+        """Forget Freight that is old and unused by Kargo's rule, and return the forgotten names.
+
+        Kept are the 20 next older than the oldest Freight in use (than the newest where none is), and all younger than
+        14 days.
+        """
+        index = self.index()
+        used = set(in_use)
+        oldest_used = max((i for i, e in enumerate(index) if e.name in used), default=0)
+        old = index[oldest_used + RETAINED_FREIGHT + 1 :]
+        forgotten = [e for e in old if now - e.discovered_at > RETAINED_AGE]
+        if forgotten:
+            gone = {e.name for e in forgotten}
+            self._write_index(e for e in index if e.name not in gone)
+        for entry in forgotten:
+            self._store.delete(f"freight/{entry.name}")
+            self._store.delete(f"run/{entry.name}")
+        return tuple(e.name for e in forgotten)
+
+    def _free_alias(self, name: str, index: Iterable[IndexEntry]) -> str:
+        taken = {entry.alias for entry in index}
+        attempt = 0
+        while (alias := freight_alias(name, attempt)) in taken:
+            attempt += 1
+        return alias
+
+    def _write_index(self, entries: Iterable[IndexEntry]) -> None:
+        self._store.set("index", [e.model_dump(mode="json", by_alias=True) for e in entries])

@@ -1,0 +1,109 @@
+"""What a step author needs: the base class, its context and its result.
+
+A step knows two failures: `TerminalStepError` (no retry can help) and `RetryableStepError`.
+"""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+import httpx
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+from airfreight.model.credential import Credential
+from airfreight.model.promotion import StepStatus
+from airfreight.steps.workdir import WorkDirectory
+
+
+class StepConfig(BaseModel):
+    """Base of all step configs: camelCase in manifests; an unknown field is an error, as in Kargo's schemas."""
+
+    model_config = ConfigDict(
+        frozen=True, populate_by_name=True, alias_generator=to_camel, extra="forbid"
+    )
+
+
+class CredentialSource(Protocol):
+    """Finds the login for a repository."""
+
+    def find(self, kind: str, url: str) -> Credential | None:
+        """Return the Credential of `kind` (git, image, helm) for `url`, or None for an anonymous visit."""
+        ...
+
+
+@dataclass(frozen=True)
+class StepSettings:
+    """Settings that steps obey; both doors are closed by default.
+
+    `allow_loopback`: http steps may reach this machine (on in demo and tests).
+    `allow_credentials_over_http`: a login may travel unencrypted (on in demo and tests).
+    """
+
+    allow_loopback: bool = False
+    allow_credentials_over_http: bool = False
+    author_name: str = "Airfreight"
+    author_email: str = "no-reply@airfreight.invalid"
+
+
+@dataclass(frozen=True)
+class StepContext:
+    """All that a step may know and use.
+
+    `started_at` is the Promotion's start: commits and tags are dated by it, so that a repeated run makes the same SHA.
+    `previous_output` is what this step put out on an earlier poll or before its work directory was lost.
+    `http` makes a client; steps never build their own transport.
+    """
+
+    project: str
+    stage: str
+    promotion: str
+    alias: str
+    started_at: datetime
+    workdir: WorkDirectory
+    credentials: CredentialSource
+    settings: StepSettings
+    http: Callable[..., httpx.Client]
+    log: logging.Logger
+    previous_output: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """How a run of a step ended.
+
+    `retry_after` goes with Running: when the step wants to be asked again.
+    """
+
+    status: StepStatus = StepStatus.SUCCEEDED
+    output: Mapping[str, Any] | None = None
+    message: str = ""
+    retry_after: timedelta | None = None
+
+
+ConfigT = TypeVar("ConfigT", bound=StepConfig)
+
+
+class PromotionStep(ABC, Generic[ConfigT]):
+    """One step kind.
+
+    `kind` is the name in `uses`. `config_type` types `config`. `default_timeout` None means none.
+    `uses_workdir`: whether the step reads or writes the work directory; one that does keeps it alive over a deferral.
+    `propagates_output`: whether the output also becomes the output of the task around the step.
+    """
+
+    kind: ClassVar[str]
+    config_type: type[ConfigT]
+    default_timeout: ClassVar[timedelta | None] = None
+    default_error_threshold: ClassVar[int] = 1
+    uses_workdir: ClassVar[bool] = True
+    propagates_output: ClassVar[bool] = False
+
+    @abstractmethod
+    def run(self, config: ConfigT, context: StepContext) -> StepResult:
+        """Do the step's work once; safe to repeat."""
