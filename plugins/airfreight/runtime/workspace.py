@@ -1,0 +1,88 @@
+"""The life of a Promotion's work directory: made, kept over a deferral, restored, removed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tarfile
+import tempfile
+from pathlib import Path
+
+from airfreight.errors import SettingsError, TerminalStepError
+from airfreight.steps.workdir import WorkDirectory
+
+# Where git and its credential helpers keep a login; steps write none, this is the second lock.
+_CREDENTIAL_FILES = frozenset({".git-credentials", ".netrc", "_netrc", ".askpass", ".docker"})
+
+
+class Workspace:
+    """The folder under which each Promotion has a work directory of its own."""
+
+    def __init__(self, base: Path) -> None:
+        self._base = base
+
+    def create(self, promotion: str) -> WorkDirectory:
+        """Return an empty work directory, readable by this user only.
+
+        Two tries of one Promotion never share one. Raises SettingsError where the folder cannot be written.
+        """
+        try:
+            self._base.mkdir(parents=True, exist_ok=True)
+            # mkdtemp: mode 0700, and nobody else can have prepared the name.
+            return WorkDirectory(Path(tempfile.mkdtemp(prefix=f"{promotion}.", dir=self._base)))
+        except OSError as error:
+            raise SettingsError(
+                f"no work directory can be made in {self._base}: {error.strerror};"
+                " see the setting workspace_folder"
+            ) from error
+
+    def remove(self, workdir: WorkDirectory) -> None:
+        """Delete the work directory; nothing happens where it is gone already."""
+        shutil.rmtree(workdir.root, ignore_errors=True)
+
+
+def save(workdir: WorkDirectory, target: Path) -> None:
+    """Write the work directory to the tar file `target`, readable by this user only and without credential files.
+
+    `target` appears whole or not at all. Raises SettingsError where it cannot be written.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        try:
+            with os.fdopen(handle, "wb") as file, tarfile.open(fileobj=file, mode="w") as tar:
+                tar.add(workdir.root, arcname=".", filter=_without_credentials)
+            os.replace(name, target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise SettingsError(
+            f"the work directory cannot be kept in {target.parent}: {error.strerror};"
+            " see the setting shared_workspace_folder"
+        ) from error
+
+
+def restore(target: Path, workdir: WorkDirectory) -> bool:
+    """Fill the empty `workdir` from what `save` wrote; False where `target` is gone.
+
+    Links that stay inside the work directory are kept. Raises TerminalStepError where the file is damaged or an entry
+    leads out of the work directory.
+    """
+    try:
+        with tarfile.open(target, mode="r:") as tar:
+            tar.extractall(workdir.root, filter="data")
+    except FileNotFoundError:
+        if target.exists():
+            raise
+        return False
+    except (tarfile.TarError, EOFError) as error:
+        raise TerminalStepError(
+            f"the kept work directory cannot be restored: {type(error).__name__}"
+        ) from error
+    workdir.root.chmod(0o700)
+    return True
+
+
+def _without_credentials(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    return None if Path(entry.name).name in _CREDENTIAL_FILES else entry
