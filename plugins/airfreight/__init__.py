@@ -7,3 +7,28 @@ Layers, outer to inner; a module imports its own layer or one to the right (a te
 
 `airflow` is known only left of `runtime`: everything right of it runs and is tested without Airflow.
 """
+
+from __future__ import annotations
+
+import sys
+
+
+def load(project: str) -> None:
+    """Make the DAGs of `project`, whose manifests lie in `include/pipelines/<project>` beside the calling DAG file.
+
+    Raises ManifestError where a file cannot be read; what can be read but is wrong disables only what needs it.
+    """
+    from airfreight.compile.project import pipelines_folder, project_dags
+
+    project_dags(pipelines_folder(_calling_file()), project)
+
+
+def raise_errors() -> None:
+    """Raise every located error of every project, so that Airflow's list of import errors shows them."""
+    from airfreight.compile.project import pipelines_folder, raise_all_errors
+
+    raise_all_errors(pipelines_folder(_calling_file()))
+
+
+def _calling_file() -> str:
+    return str(sys._getframe(2).f_globals["__file__"])

@@ -44,9 +44,9 @@ def freight_run_id(alias: str, name: str) -> str:
     return f"{alias}-{name[:12]}"
 
 
-def next_run_id(run_id: str, attempt: int) -> str:
-    """Return the run id to take when `run_id` was taken by somebody else; `attempt` counts from 2."""
-    return f"{run_id}-{attempt}"
+def next_run_id(run_id: str, suffix: str) -> str:
+    """Return the id of a further run for the Freight whose own run has, or should have had, `run_id`."""
+    return f"{run_id}-{suffix}"
 
 
 def warehouse_asset(project: str, warehouse: str) -> str:

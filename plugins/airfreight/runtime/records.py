@@ -69,6 +69,13 @@ class Claim(Model):
     promotion: str
 
 
+class Offer(Model):
+    """The last run that was triggered because Freight became available outside its own run."""
+
+    freight: str
+    run_id: str
+
+
 class RunRecord(Model):
     """The Promotion that a run made in this Stage, and the decision that it spent.
 
@@ -100,6 +107,19 @@ class PromotionSummary(Model):
     started_at: datetime
     finished_at: datetime | None = None
     message: str = ""
+
+
+class ClosedGate(Model):
+    """Why a gate of a run ended without a decision; `rejected` tells a person's no from a rule's.
+
+    `max_tries` is Airflow's at that moment: a higher one later tells that somebody cleared the gate.
+    """
+
+    freight: str
+    reason: str
+    rejected: bool = False
+    at: datetime
+    max_tries: int
 
 
 DecisionKind = Literal["automatic", "approved", "by hand"]

@@ -2,7 +2,8 @@
 
 Keys: ``current``, ``history`` (10), ``claim``, ``promotions`` (20 summaries), ``promotion/<name>``, ``run/<run id>``
 and ``hold/<origin>`` are written by the task that holds the Stage's claim; ``verified/<freight>`` by it and by
-`forward`; ``approved/<freight>`` by the run that approves; ``request/<origin>`` by gates.
+`forward`; ``approved/<freight>`` by the run that approves; ``request/<origin>`` and ``closed/<run id>`` by gates;
+``offer/<origin>`` by the Warehouse's DAG.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from airfreight.model.promotion import PromotionStatus
 from airfreight.runtime.records import (
     Approved,
     Claim,
+    ClosedGate,
     Hold,
     Holding,
+    Offer,
     OpenRequest,
     PromotionRecord,
     PromotionSummary,
@@ -93,6 +96,22 @@ class StageRegister:
             return newest
         self._write(f"request/{origin}", request)
         return request
+
+    def offer(self, origin: str) -> Offer | None:
+        """Return the last run for Freight of this origin that became available outside its own run."""
+        return self._read(f"offer/{origin}", Offer)
+
+    def set_offer(self, origin: str, offer: Offer) -> None:
+        """Write down the run that is about to be triggered."""
+        self._write(f"offer/{origin}", offer)
+
+    def closed(self, run_id: str) -> ClosedGate | None:
+        """Return why this run's gate ended without a decision."""
+        return self._read(f"closed/{run_id}", ClosedGate)
+
+    def close(self, run_id: str, closed: ClosedGate) -> None:
+        """Write down why this run's gate ended without a decision."""
+        self._write(f"closed/{run_id}", closed)
 
     def claim(self) -> Claim | None:
         """Return who may promote to the Stage, or did so last."""

@@ -1,0 +1,187 @@
+"""One pipeline → its DAG: `freight`, a task group per Stage, `outcome`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import DAG, BaseOperator, Param, TaskGroup, TriggerRule
+
+from airfreight.model.naming import (
+    FORWARD,
+    FREIGHT,
+    GATE,
+    OUTCOME,
+    PROMOTE,
+    VERIFY,
+    pipeline_dag_id,
+    stage_group_id,
+)
+from airfreight.model.stage import Stage
+from airfreight.operators.forward import ForwardOperator
+from airfreight.operators.freight import FreightOperator
+from airfreight.operators.gate import GateOperator
+from airfreight.operators.outcome import OutcomeOperator
+from airfreight.operators.pipeline import PipelineRuntime, stage_task_ids
+from airfreight.operators.promote import PromoteOperator
+from airfreight.operators.verify import VerifyOperator
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+
+# Waiting runs must never keep a new Freight out: a run waits for its approval as long as people take.
+_MOST_RUNS = 10_000
+
+# A resume does not reset the count, and an answer in the second of a look costs a try: a gate waits for weeks.
+_GATE_RETRIES = 100
+_PROMOTE_RETRIES = 10
+_RETRY_DELAY = timedelta(seconds=3)
+
+
+@dataclass(frozen=True)
+class _Group:
+    """The first and the last task of a Stage."""
+
+    first: BaseOperator
+    last: BaseOperator
+
+
+def pipeline_dag(runtime: PipelineRuntime) -> DAG:
+    """Return the DAG of a pipeline."""
+    pipeline, project = runtime.pipeline, runtime.project
+    stage_tasks = {stage.name: stage_task_ids(stage) for stage in pipeline.stages}
+    with DAG(
+        dag_id=pipeline_dag_id(project.name, pipeline.name),
+        schedule=None,
+        start_date=START,
+        catchup=False,
+        params=_params([stage.name for stage in pipeline.stages]),
+        max_active_runs=_MOST_RUNS,
+        max_active_tasks=3 * len(pipeline.stages) + 2,
+        # Freight that waited for weeks is promoted by today's manifests, as in Kargo.
+        disable_bundle_versioning=True,
+        tags=["airfreight", project.name],
+        doc_md=f"Pipeline `{pipeline.name}` of project `{project.name}`; manifests `{project.digest[:16]}`.",
+    ) as dag:
+        freight = FreightOperator(
+            task_id=FREIGHT,
+            runtime=runtime,
+            stage_tasks=stage_tasks,
+            inlets=[*runtime.assets.warehouses.values(), *runtime.assets.stages.values()],
+            retries=3,
+            retry_delay=_RETRY_DELAY,
+        )
+        groups = {stage.name: _stage_group(runtime, stage) for stage in pipeline.stages}
+        for stage in pipeline.stages:
+            for upstream in _waits_for(runtime, stage):
+                groups[upstream].last >> groups[stage.name].first
+            if not _waits_for(runtime, stage):
+                freight >> groups[stage.name].first
+        outcome = OutcomeOperator(
+            task_id=OUTCOME,
+            runtime=runtime,
+            stage_tasks=stage_tasks,
+            inlets=list(runtime.assets.stages.values()),
+            trigger_rule=TriggerRule.ALL_DONE,
+            retries=3,
+            retry_delay=_RETRY_DELAY,
+        )
+        [freight, *(group.last for group in groups.values())] >> outcome
+    return dag
+
+
+def _params(stages: list[str]) -> dict[str, Param]:
+    return {
+        "freight": Param(
+            None,
+            type=["null", "string"],
+            title="Freight",
+            description="Name, alias or unique prefix of the name of the Freight to promote.",
+        ),
+        "stages": Param(
+            [],
+            type=["null", "array"],
+            items={"type": "string"},
+            examples=stages,
+            title="Stages",
+            description="Promote to exactly these Stages; none: to all that the Freight reaches.",
+        ),
+        "approve": Param(
+            False,
+            type=["null", "boolean"],
+            title="Approve only",
+            description="Make the Freight available to these Stages, whatever upstreams say, and promote nothing.",
+        ),
+    }
+
+
+def _waits_for(runtime: PipelineRuntime, stage: Stage) -> list[str]:
+    """Return the Stages whose last task comes before this Stage's first; none where Freight comes straight."""
+    if any(request.sources.direct for request in stage.requested_freight):
+        return []
+    return [upstream for upstream, downstream in runtime.pipeline.edges if downstream == stage.name]
+
+
+def _first_rule(runtime: PipelineRuntime, stage: Stage) -> TriggerRule:
+    """Return when a Stage's first task starts; it decides by the register, never by its upstreams' states.
+
+    Of several upstreams of which one is enough the first to be through counts, so the task looks from the start on
+    (`one_done` would skip it in a run for chosen Stages).
+    """
+    upstreams = _waits_for(runtime, stage)
+    if not upstreams:
+        return TriggerRule.ALL_SUCCESS
+    needs_all = all(r.sources.availability_strategy == "All" for r in stage.requested_freight)
+    return TriggerRule.ALL_DONE if len(upstreams) == 1 or needs_all else TriggerRule.ALWAYS
+
+
+def _behind(runtime: PipelineRuntime, stage: Stage) -> list[str]:
+    """Return the tasks of the Stages that this Freight can only reach through `stage`."""
+    closed = {stage.name}
+    for later in runtime.pipeline.stages:
+        upstreams = _waits_for(runtime, later)
+        if upstreams and closed.issuperset(upstreams):
+            closed.add(later.name)
+    behind = [later for later in runtime.pipeline.stages if later.name in closed - {stage.name}]
+    return [task for later in behind for task in stage_task_ids(later)]
+
+
+def _stage_group(runtime: PipelineRuntime, stage: Stage) -> _Group:
+    inlets = runtime.inlets_of(stage)
+    behind = _behind(runtime, stage)
+    shared: dict[str, Any] = {
+        "runtime": runtime,
+        "stage_name": stage.name,
+        "inlets": inlets,
+        "retry_delay": _RETRY_DELAY,
+    }
+    rule = _first_rule(runtime, stage)
+    with TaskGroup(stage_group_id(stage.name)):
+        if stage.is_control_flow:
+            forward = ForwardOperator(
+                task_id=FORWARD, trigger_rule=rule, behind=behind, retries=3, **shared
+            )
+            return _Group(forward, forward)
+        promote_and_verify = stage_task_ids(stage)[1:]
+        gate = GateOperator(
+            task_id=GATE,
+            trigger_rule=rule,
+            behind=[*promote_and_verify, *behind],
+            outlets=[runtime.assets.alias_of(runtime.assets.logs[stage.name])],
+            retries=_GATE_RETRIES,
+            **shared,
+        )
+        promote = PromoteOperator(
+            task_id=PROMOTE,
+            behind=[*promote_and_verify[1:], *behind],
+            outlets=[
+                runtime.assets.alias_of(runtime.assets.stages[stage.name]),
+                runtime.assets.alias_of(runtime.assets.logs[stage.name]),
+            ],
+            max_active_tis_per_dag=1,
+            retries=_PROMOTE_RETRIES,
+            **shared,
+        )
+        verify = VerifyOperator(task_id=VERIFY, retries=3, **shared)
+        gate >> promote >> verify
+    return _Group(gate, verify)

@@ -1,0 +1,62 @@
+"""One project → all its DAGs; and the errors of every project, for Airflow's list of import errors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from airflow.sdk import DAG
+
+from airfreight.compile.assets import pipeline_assets
+from airfreight.compile.pipeline import pipeline_dag
+from airfreight.compile.warehouse import warehouse_dag
+from airfreight.errors import ManifestError, Problem
+from airfreight.manifests.project import load_project
+from airfreight.operators.pipeline import PipelineRuntime
+from airfreight.steps.builtin import builtin_registry
+
+CLUSTER = "_cluster"
+
+
+def pipelines_folder(dag_file: str) -> Path:
+    """Return `include/pipelines` of the folder or DAG bundle that a DAG file lies in."""
+    return Path(dag_file).resolve().parent.parent / "include" / "pipelines"
+
+
+def project_dags(pipelines: Path, name: str) -> list[DAG]:
+    """Return the DAGs of a project; raises ManifestError where a file cannot be read at all."""
+    project = load_project(pipelines, name, builtin_registry())
+    dags = []
+    for pipeline in project.pipelines:
+        runtime = PipelineRuntime(project, pipeline, pipeline_assets(name, pipeline))
+        dags.append(pipeline_dag(runtime))
+        dags += [warehouse_dag(runtime, warehouse) for warehouse in pipeline.warehouses]
+    return dags
+
+
+def project_names(pipelines: Path) -> list[str]:
+    """Return the names of all projects."""
+    return sorted(
+        folder.name
+        for folder in pipelines.iterdir()
+        if folder.is_dir() and folder.name != CLUSTER and not folder.name.startswith(".")
+    )
+
+
+def project_problems(pipelines: Path, name: str) -> tuple[Problem, ...]:
+    """Return what is wrong with a project, warnings included."""
+    try:
+        return load_project(pipelines, name, builtin_registry()).problems
+    except ManifestError as error:
+        return error.problems
+
+
+def raise_all_errors(pipelines: Path) -> None:
+    """Raise every located error of every project together, where there is one."""
+    problems = {
+        problem
+        for name in project_names(pipelines)
+        for problem in project_problems(pipelines, name)
+        if problem.severity == "error"
+    }
+    if problems:
+        raise ManifestError(problems)

@@ -1,0 +1,113 @@
+"""One Warehouse → its DAG: a watcher, a slow timetable, a sensor and what follows from a discovery."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import DAG, Asset, AssetWatcher, TriggerRule
+from airflow.sdk.definitions.timetables.assets import AssetOrTimeSchedule
+from airflow.timetables.trigger import CronTriggerTimetable
+
+from airfreight.compile.pipeline import START
+from airfreight.model.naming import warehouse_dag_id
+from airfreight.model.warehouse import Warehouse
+from airfreight.operators.pipeline import PipelineRuntime
+from airfreight.operators.warehouse import PromoteAvailableOperator, TriggerPipelineOperator
+from airfreight.runtime.credentials import find_connection
+from airfreight.sensors.warehouse import WarehouseSensor
+from airfreight.triggers.warehouse import WarehouseTrigger
+
+SCHEDULE = "airfreight/schedule"
+
+DISCOVER = "discover"
+TRIGGER = "trigger"
+PROMOTE_AVAILABLE = "promote_available"
+
+_RETRIES = 3
+_RETRY_DELAY = timedelta(seconds=5)
+
+
+def daily_schedule(dag_id: str) -> str:
+    """Return a daily cron expression, spread over the day by the DAG's id: many Warehouses never start at once."""
+    minute = int(hashlib.sha256(dag_id.encode()).hexdigest(), 16) % (24 * 60)
+    return f"{minute % 60} {minute // 60} * * *"
+
+
+def _watched(runtime: PipelineRuntime, warehouse: Warehouse) -> Asset:
+    """Return the Warehouse's asset with its watchers, one for each repository."""
+    plain = runtime.assets.watches[warehouse.name]
+    if runtime.problems_of(f"Warehouse {warehouse.name}"):
+        return plain
+    project = runtime.project
+    watchers = [
+        AssetWatcher(
+            name=f"{project.name}.{warehouse.name}.{position}",
+            trigger=WarehouseTrigger(
+                warehouse=f"{project.name}/{warehouse.name}",
+                subscription=subscription.image.model_dump(mode="json", by_alias=True),
+                repository_conn_id=find_connection(
+                    project.credentials, project.name, "image", subscription.image.repo_url
+                )
+                or "",
+                poke_interval=warehouse.interval.total_seconds(),
+            ),
+        )
+        for position, subscription in enumerate(warehouse.subscriptions)
+    ]
+    return Asset(name=plain.name, uri=plain.uri, watchers=watchers)
+
+
+def warehouse_dag(runtime: PipelineRuntime, warehouse: Warehouse) -> DAG:
+    """Return the DAG of a Warehouse."""
+    project, assets = runtime.project, runtime.assets
+    dag_id = warehouse_dag_id(project.name, warehouse.name)
+    register, watch = assets.warehouses[warehouse.name], assets.watches[warehouse.name]
+    cron = warehouse.annotations.get(SCHEDULE) or daily_schedule(dag_id)
+    shared: dict[str, Any] = {"retries": _RETRIES, "retry_delay": _RETRY_DELAY}
+    with DAG(
+        dag_id=dag_id,
+        schedule=AssetOrTimeSchedule(
+            timetable=CronTriggerTimetable(cron, timezone="UTC"),
+            assets=[_watched(runtime, warehouse)],
+        ),
+        start_date=START,
+        catchup=False,
+        disable_bundle_versioning=True,
+        tags=["airfreight", project.name],
+        doc_md=f"Warehouse `{warehouse.name}` of project `{project.name}`; manifests `{project.digest[:16]}`.",
+    ) as dag:
+        discover = WarehouseSensor(
+            task_id=DISCOVER,
+            warehouse=warehouse,
+            project=project.name,
+            credentials=project.credentials,
+            register=register,
+            watch=watch,
+            problems=tuple(str(p) for p in runtime.problems_of(f"Warehouse {warehouse.name}")),
+            inlets=[register, watch],
+            outlets=[assets.alias_of(register)],
+            max_active_tis_per_dag=1,
+            **shared,
+        )
+        trigger = TriggerPipelineOperator(
+            task_id=TRIGGER,
+            runtime=runtime,
+            warehouse=warehouse,
+            sensor_task_id=DISCOVER,
+            inlets=[register, watch],
+            max_active_tis_per_dag=1,
+            **shared,
+        )
+        promote_available = PromoteAvailableOperator(
+            task_id=PROMOTE_AVAILABLE,
+            runtime=runtime,
+            warehouse=warehouse,
+            inlets=[*assets.warehouses.values(), *assets.stages.values()],
+            trigger_rule=TriggerRule.NONE_FAILED,
+            max_active_tis_per_dag=1,
+            **shared,
+        )
+        discover >> trigger >> promote_available
+    return dag

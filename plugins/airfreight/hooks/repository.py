@@ -1,0 +1,74 @@
+"""Connections as logins for repositories."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from airflow.sdk import BaseHook
+
+from airfreight.errors import SettingsError
+from airfreight.model.credential import Credential
+from airfreight.model.project import RepositoryCredential
+from airfreight.runtime.credentials import find_connection
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+
+class RepositoryHook(BaseHook):
+    """Reads the login and password of a repository's Connection; any Connection type will do.
+
+    :param repository_conn_id: id of the Connection; empty for an anonymous visit.
+    """
+
+    conn_name_attr = "repository_conn_id"
+    default_conn_name = "repository_default"
+    conn_type = "airfreight_repository"
+    hook_name = "Repository (Airfreight)"
+
+    def __init__(self, repository_conn_id: str = "") -> None:
+        super().__init__()
+        self.repository_conn_id = repository_conn_id
+
+    def get_conn(self) -> Credential | None:
+        """Return the login, or None for an anonymous visit; raises SettingsError where the Connection is missing."""
+        if not self.repository_conn_id:
+            return None
+        try:
+            return _credential(self.get_connection(self.repository_conn_id))
+        except Exception as error:
+            raise _missing(self.repository_conn_id) from error
+
+    async def aget_conn(self) -> Credential | None:
+        """Return the same from within a trigger, without blocking the event loop."""
+        if not self.repository_conn_id:
+            return None
+        try:
+            return _credential(await self.aget_connection(self.repository_conn_id))
+        except Exception as error:
+            raise _missing(self.repository_conn_id) from error
+
+
+def _credential(connection: Connection) -> Credential:
+    return Credential(username=connection.login or "", password=connection.password or "")
+
+
+def _missing(connection_id: str) -> SettingsError:
+    return SettingsError(
+        f"there is no usable Connection {connection_id!r}; make it with `airflow connections add "
+        f"{connection_id} --conn-type http --conn-login <user> --conn-password <token>`"
+    )
+
+
+class ConnectionCredentials:
+    """Finds the login for a repository among a project's credentials; steps see nothing else of Airflow."""
+
+    def __init__(self, project: str, credentials: Sequence[RepositoryCredential]) -> None:
+        self._project = project
+        self._credentials = credentials
+
+    def find(self, kind: str, url: str) -> Credential | None:
+        """Return the login of `kind` (git, helm, image) for `url`, or None for an anonymous visit."""
+        connection_id = find_connection(self._credentials, self._project, kind, url)
+        return RepositoryHook(connection_id).get_conn() if connection_id is not None else None

@@ -1,0 +1,108 @@
+"""What steps get from a deployment: logins, settings, an HTTP client, a log, folders."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from airfreight.artifacts.guarded_http import guarded_client
+from airfreight.errors import SettingsError
+from airfreight.hooks.configuration import is_local_executor, read_settings
+from airfreight.hooks.repository import ConnectionCredentials
+from airfreight.manifests.project import LoadedProject
+from airfreight.model.promotion import InflatedStep, Promotion, PromotionStatus
+from airfreight.runtime.engine import PromotionEngine
+from airfreight.runtime.settings import Settings
+from airfreight.runtime.work import EngineFor
+from airfreight.runtime.workspace import Workspace
+from airfreight.steps.base import StepContext, StepSettings
+from airfreight.steps.registry import StepRegistry
+from airfreight.steps.workdir import WorkDirectory
+
+
+def engine_maker(
+    project: LoadedProject, registry: StepRegistry, clock: Callable[[], Any], log: logging.Logger
+) -> EngineFor:
+    """Return what makes an engine for a work directory."""
+    settings = read_settings()
+    credentials = ConnectionCredentials(project.name, project.credentials)
+    step_settings = StepSettings(
+        allow_loopback=settings.allow_loopback,
+        allow_credentials_over_http=settings.allow_credentials_over_http,
+        author_name=settings.author_name,
+        author_email=settings.author_email,
+    )
+
+    def engine_for(
+        workdir: WorkDirectory, on_change: Callable[[PromotionStatus], object]
+    ) -> PromotionEngine:
+        def context_for(
+            step: InflatedStep, promotion: Promotion, previous: Mapping[str, Any] | None
+        ) -> StepContext:
+            return StepContext(
+                project=promotion.project,
+                stage=promotion.stage,
+                promotion=promotion.name,
+                alias=step.alias,
+                started_at=promotion.started_at,
+                workdir=workdir,
+                credentials=credentials,
+                settings=step_settings,
+                http=guarded_client,
+                log=log,
+                previous_output=previous,
+            )
+
+        return PromotionEngine(
+            registry=registry,
+            context_for=context_for,
+            clock=clock,
+            sleep=time.sleep,
+            on_change=on_change,
+            on_step=_Groups(log),
+        )
+
+    return engine_for
+
+
+class _Groups:
+    """Folds each step's lines into a log group of Airflow's log view."""
+
+    def __init__(self, log: logging.Logger) -> None:
+        self._log = log
+
+    def __call__(self, alias: str, event: str, message: str) -> None:
+        if event == "start":
+            self._log.info("::group::Step %s", alias)
+            return
+        self._log.info("::endgroup::")
+        self._log.info("Step %s: %s", alias, message)
+
+
+def workspace() -> Workspace:
+    """Return where work directories are made."""
+    return Workspace(_folder(read_settings()))
+
+
+def kept_workdir(promotion: str) -> Path:
+    """Return the file in which a Promotion's work directory waits while a step defers.
+
+    Raises SettingsError where workers on several machines could not share it.
+    """
+    settings = read_settings()
+    if settings.shared_workspace_folder:
+        return Path(settings.shared_workspace_folder) / f"{promotion}.tar"
+    if not is_local_executor():
+        raise SettingsError(
+            "this promotion may wait, and any worker may go on with it: set [airfreight] "
+            "shared_workspace_folder to a folder that all workers share"
+        )
+    return _folder(settings) / "kept" / f"{promotion}.tar"
+
+
+def _folder(settings: Settings) -> Path:
+    return Path(settings.workspace_folder or Path(tempfile.gettempdir()) / "airfreight")

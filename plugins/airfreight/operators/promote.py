@@ -1,0 +1,198 @@
+"""The promotion of one Freight to one Stage: one task, all steps (design, "A promotion is one task")."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, NoReturn
+
+from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
+from airflow.sdk import BaseOperator, Context
+from airflow.sdk.exceptions import (
+    AirflowFailException,
+    AirflowRescheduleException,
+    AirflowSkipException,
+)
+
+from airfreight.errors import AirfreightError
+from airfreight.hooks.decisions import decisions_of, read_decision
+from airfreight.hooks.runs import promotion_has_ended, skip_tasks
+from airfreight.hooks.step_context import engine_maker, kept_workdir, workspace
+from airfreight.model.freight import Freight
+from airfreight.model.naming import GATE, PROMOTE, VERIFY, stage_task_id
+from airfreight.model.promotion import PromotionPhase
+from airfreight.model.stage import Stage
+from airfreight.operators.pipeline import (
+    PipelineRuntime,
+    freight_of_run,
+    run_facts,
+    utc_now,
+)
+from airfreight.runtime.availability import Registers
+from airfreight.runtime.claim import MadeDecision, is_spent, must_wait_for, take
+from airfreight.runtime.inflate import inflate, steps_digest
+from airfreight.runtime.promoting import (
+    arrive,
+    begin,
+    check_decision,
+    make_promotion,
+    settle_hold,
+)
+from airfreight.runtime.records import Claim, PromotionRecord
+from airfreight.runtime.work import PromotionWork
+from airfreight.steps.builtin import builtin_registry
+
+# How long a promote waits before it looks again whether it is its turn: a claim ends unseen, so it has to ask.
+_TURN_LOOK = timedelta(seconds=5)
+
+
+class PromoteOperator(BaseOperator):
+    """Carries out the gate's decision: checks it again, takes the Stage's claim, runs the steps.
+
+    A Promotion goes on after a deferral and after Airflow's own retry; a cleared task or another run is a new one and
+    needs a new decision. One that ends Failed or Errored is not retried.
+
+    :param runtime: manifests and assets of the pipeline.
+    :param stage_name: the Stage.
+    :param behind: ids of the tasks that only this promotion leads to; skipped where it is superseded.
+    """
+
+    def __init__(
+        self, *, runtime: PipelineRuntime, stage_name: str, behind: list[str], **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.runtime = runtime
+        self.stage_name = stage_name
+        self.behind = behind
+
+    def execute(self, context: Context) -> Any:
+        """Begin a Promotion, or go on with the one that this run began."""
+        try:
+            return self._promote(context)
+        except AirfreightError as error:
+            raise AirflowFailException(str(error)) from error
+
+    def resume(self, context: Context, event: Any = None) -> Any:  # noqa: ARG002
+        """Go on after a deferral: the register knows at which step."""
+        return self.execute(context)
+
+    def _promote(self, context: Context) -> Any:
+        stage = self.runtime.stage(self.stage_name)
+        registers = self.runtime.registers_of(stage, context)
+        facts = run_facts(context)
+        freight = freight_of_run(context, registers)
+        record = self._begun(context, registers, facts.run_id)
+        if record is None:
+            self.runtime.refuse_disabled(f"Stage {self.stage_name}")
+            record = self._begin(context, stage, freight, registers)
+        if record.status.phase.is_terminal:
+            return self._end(context, record, registers)
+        return self._work(context, record, registers)
+
+    def _begun(self, context: Context, registers: Registers, run_id: str) -> PromotionRecord | None:
+        """Return this run's own Promotion, unless somebody cleared the task since."""
+        register = registers.stages[self.stage_name]
+        run = register.run(run_id)
+        if run is None or context["ti"].max_tries > run.max_tries:
+            return None
+        return register.promotion(run.promotion)
+
+    def _begin(
+        self, context: Context, stage: Stage, freight: Freight, registers: Registers
+    ) -> PromotionRecord:
+        facts, now = run_facts(context), utc_now()
+        mine = read_decision(context, self._log, facts.dag_id, facts.run_id, self._task(GATE))
+        if mine is None:
+            raise AirfreightError(
+                f"the gate of {stage.name} made no decision in this run; clear it to ask again"
+            )
+        if is_spent(mine, registers.stages[stage.name]):
+            raise AirfreightError(
+                "this decision was carried out before; clear the gate to ask again"
+            )
+        self._wait_for_turn(context, mine, registers)
+        steps, variables = inflate(stage, self.runtime.project.find_task)
+        superseded = check_decision(
+            mine.decision, freight, stage, steps_digest(steps, variables), registers, now
+        )
+        if superseded is not None:
+            self._skip(superseded.reason)
+        promotion = make_promotion(
+            mine.decision,
+            freight,
+            stage,
+            (steps, variables),
+            self.runtime.project.name,
+            registers,
+            now,
+        )
+        claim = Claim(dag_id=facts.dag_id, run_id=facts.run_id, promotion=promotion.name)
+        left = take(claim, registers.stages[stage.name], now)
+        if left is not None:
+            self.log.warning("Promotion %s was left unfinished and is Aborted now", left)
+        settle_hold(promotion, stage, registers, now, by_hand=mine.decision.decision == "by hand")
+        self.log.info("Promotion %s begins", promotion.name)
+        return begin(promotion, mine.decision, claim, context["ti"].max_tries, registers)
+
+    def _wait_for_turn(self, context: Context, mine: MadeDecision, registers: Registers) -> None:
+        def has_ended(dag_id: str, run_id: str) -> bool:
+            return promotion_has_ended(dag_id, run_id, self._task(PROMOTE), self._task(VERIFY))
+
+        others = decisions_of(context, self._log, mine.dag_id, self._task(GATE))
+        first = must_wait_for(mine, others, registers.stages[self.stage_name], has_ended)
+        if first is not None:
+            self.log.info("Waiting for %s: one promotion at a time in %s", first, self.stage_name)
+            raise AirflowRescheduleException(utc_now() + _TURN_LOOK)
+
+    def _work(self, context: Context, record: PromotionRecord, registers: Registers) -> Any:
+        register = registers.stages[self.stage_name]
+        steps = builtin_registry()
+        work = PromotionWork(
+            record=record,
+            register=register,
+            workspace=workspace(),
+            kept=lambda: kept_workdir(record.promotion.name),
+            steps=steps,
+            engine_for=engine_maker(self.runtime.project, steps, utc_now, self.log),
+        )
+        outcome = work.run()
+        if outcome.status.phase.is_terminal:
+            return self._end(context, outcome, registers)
+        delay = outcome.status.retry_after or timedelta(seconds=10)
+        self.log.info("Waiting %s: %s", delay, outcome.status.message)
+        self.defer(
+            trigger=TimeDeltaTrigger(delay), method_name="resume", timeout=delay + timedelta(days=1)
+        )
+        return None
+
+    def _end(
+        self, context: Context, record: PromotionRecord, registers: Registers
+    ) -> dict[str, Any]:
+        status = record.status
+        name = record.promotion.name
+        if status.phase is not PromotionPhase.SUCCEEDED:
+            raise AirflowFailException(f"Promotion {name} ended {status.phase}: {status.message}")
+        arrive(record, registers, utc_now())
+        self._announce(context, record)
+        return {"promotion": name, "freight": record.promotion.freight, "outputs": status.state}
+
+    def _announce(self, context: Context, record: PromotionRecord) -> None:
+        freight = record.promotion.target
+        extra = {
+            "freight": freight.to_json(),
+            "promotion": record.promotion.name,
+            "stage": self.stage_name,
+        }
+        for asset in (self.runtime.assets.stages[self.stage_name], self._log):
+            context["outlet_events"][self.runtime.assets.alias_of(asset)].add(asset, extra=extra)
+
+    def _skip(self, reason: str) -> NoReturn:
+        skip_tasks(self.behind)
+        self.log.info("Skipped: %s", reason)
+        raise AirflowSkipException(reason)
+
+    def _task(self, task: str) -> str:
+        return stage_task_id(self.stage_name, task)
+
+    @property
+    def _log(self) -> Any:
+        return self.runtime.assets.logs[self.stage_name]

@@ -1,0 +1,46 @@
+"""Which Connection opens which repository: Kargo's lookup (`kargo.md` §5.2), with regular expressions anchored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import re2
+
+from airfreight.errors import SettingsError
+from airfreight.model.naming import connection_prefixes
+from airfreight.model.project import RepositoryCredential
+from airfreight.model.urls import normalize_chart, normalize_git, normalize_image
+
+_NORMALIZERS = {"git": normalize_git, "helm": normalize_chart, "image": normalize_image}
+
+
+def find_connection(
+    credentials: Iterable[RepositoryCredential], project: str, kind: str, url: str
+) -> str | None:
+    """Return the id of the Connection for `url`, or None where no credential of `kind` (git, helm, image) names it.
+
+    Of several the first by name counts. Raises SettingsError where a Connection is none of the project's.
+    """
+    for credential in sorted(credentials, key=lambda c: c.name):
+        if credential.cred_type == kind and _opens(credential, kind, url):
+            return _own(credential.connection_id, project)
+    return None
+
+
+def _opens(credential: RepositoryCredential, kind: str, url: str) -> bool:
+    normalize = _NORMALIZERS[kind]
+    if not credential.repo_url_is_regex:
+        return normalize(credential.repo_url) == normalize(url)
+    # Kargo searches unanchored, so that https://evil.example/?https://git.example/ would fit: we match the whole URL.
+    pattern = re2.compile(credential.repo_url)
+    return any(pattern.fullmatch(text) for text in (url, normalize(url)))
+
+
+def _own(connection_id: str, project: str) -> str:
+    prefixes = connection_prefixes(project)
+    if not connection_id.startswith(prefixes):
+        raise SettingsError(
+            f"project {project} may not use Connection {connection_id!r}; "
+            f"its Connections begin with {prefixes[0]} or {prefixes[1]}"
+        )
+    return connection_id

@@ -1,0 +1,54 @@
+"""What a run of a pipeline is asked for in its `conf`: shapes of every kind, one clear refusal each."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from airfreight.errors import RefusedError
+
+_KNOWN = ("freight", "stages", "approve", "warehouse")
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """`freight` is a name, alias or prefix; `stages` None means all; `approve` is Kargo's approve."""
+
+    freight: str
+    stages: tuple[str, ...] | None
+    approve: bool
+
+
+def read_request(conf: Mapping[str, Any], stages: Iterable[str]) -> RunRequest:
+    """Read a run's `conf`; raises RefusedError where it is not one, or names a Stage that is not in `stages`."""
+    unknown = sorted(set(conf) - set(_KNOWN))
+    if unknown:
+        raise RefusedError(f"conf holds {', '.join(unknown)}; it may hold {', '.join(_KNOWN[:3])}")
+    freight = conf.get("freight")
+    if not isinstance(freight, str) or not re.fullmatch(r"[A-Za-z0-9-]{1,100}", freight):
+        raise RefusedError(
+            "conf needs freight: the name, the alias or a unique prefix of a Freight"
+        )
+    chosen = _read_stages(conf.get("stages"), tuple(stages))
+    approve = conf.get("approve") or False
+    if not isinstance(approve, bool):
+        raise RefusedError("conf approve has to be true or false")
+    if approve and chosen is None:
+        raise RefusedError("conf approve needs stages: the Stages to approve the Freight for")
+    return RunRequest(freight, chosen, approve)
+
+
+def _read_stages(value: Any, known: tuple[str, ...]) -> tuple[str, ...] | None:
+    if value is None or value == []:
+        return None
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise RefusedError("conf stages has to be a list of the names of Stages")
+    for name in value:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"
+            raise RefusedError(f"there is no Stage {name!r} in this pipeline{hint}")
+    return tuple(value)

@@ -1,0 +1,64 @@
+"""The working part of a promotion: work directory, engine, and the register kept up to date at each change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from airfreight.model.promotion import PromotionStatus
+from airfreight.runtime.engine import PromotionEngine, needs_workdir, restart
+from airfreight.runtime.records import PromotionRecord
+from airfreight.runtime.stage_register import StageRegister
+from airfreight.runtime.workspace import Workspace, restore, save
+from airfreight.steps.git_clone import repair_worktrees
+from airfreight.steps.registry import StepRegistry
+from airfreight.steps.workdir import WorkDirectory
+
+EngineFor = Callable[[WorkDirectory, Callable[[PromotionStatus], None]], PromotionEngine]
+
+
+@dataclass(frozen=True)
+class PromotionWork:
+    """Runs a Promotion until it ends or a step waits.
+
+    `kept` names the file in which the work directory waits while a step defers. Where it is gone (the worker died
+    before it was written) the Promotion starts at step 0 again with its outputs, as Kargo does after a lost directory.
+    """
+
+    record: PromotionRecord
+    register: StageRegister
+    workspace: Workspace
+    kept: Callable[[], Path]
+    steps: StepRegistry
+    engine_for: EngineFor
+
+    def run(self) -> PromotionRecord:
+        """Return the record as it is then; the register holds the same."""
+        promotion = self.record.promotion
+        workdir = self.workspace.create(promotion.name)
+        try:
+            status = self._resumed(workdir)
+            status = self.engine_for(workdir, self._save).run(promotion, status)
+            if not status.phase.is_terminal and needs_workdir(promotion, status, self.steps):
+                save(workdir, self.kept())
+            return self._save(status)
+        finally:
+            self.workspace.remove(workdir)
+
+    def _resumed(self, workdir: WorkDirectory) -> PromotionStatus:
+        status = self.record.status
+        waited = status.retry_after is not None
+        if waited and not needs_workdir(self.record.promotion, status, self.steps):
+            return status
+        if waited and restore(self.kept(), workdir):
+            repair_worktrees(workdir.root)
+            # Whoever dies from here on has changed what was kept: the next try starts afresh.
+            self.kept().unlink(missing_ok=True)
+            return status
+        return restart(status)
+
+    def _save(self, status: PromotionStatus) -> PromotionRecord:
+        record = self.record.model_copy(update={"status": status})
+        self.register.save(record)
+        return record

@@ -1,0 +1,1 @@
+"""Sensors: what is awaited, and the Freight that it becomes."""

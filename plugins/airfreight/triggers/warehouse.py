@@ -1,0 +1,119 @@
+"""Watches a Warehouse's repository from the triggerer while no run is open."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Hashable
+from typing import Any, TypedDict
+
+from airflow.triggers.base import BaseEventTrigger, TriggerEvent
+
+from airfreight.artifacts.images import client_for, select
+from airfreight.errors import AirfreightError
+from airfreight.hooks.configuration import read_settings
+from airfreight.hooks.repository import RepositoryHook
+from airfreight.model.urls import normalize_image
+from airfreight.model.warehouse import ImageSubscription
+from airfreight.runtime.watch import HANDLED, Watch
+
+
+class WarehouseEvent(TypedDict):
+    """What a watcher fires: which Warehouse, and the best tag that it saw."""
+
+    warehouse: str
+    seen: str
+
+
+class WarehouseTrigger(BaseEventTrigger):
+    """Fires when the best tag of a repository is not the one that was handled last.
+
+    Warehouses with the same repository, Connection and interval share one poll. A poll that fails (registry down, login
+    refused) is logged by each Warehouse and tried again at the next interval: it is never the end of the watcher.
+
+    :param warehouse: ``<project>/<warehouse>``; makes the kwargs of two Warehouses differ, for equal ones share a row.
+    :param subscription: the image subscription as in its manifest, plain JSON.
+    :param repository_conn_id: id of the Connection that opens the repository; empty for an anonymous visit.
+    :param poke_interval: seconds between two polls.
+    """
+
+    def __init__(
+        self,
+        *,
+        warehouse: str,
+        subscription: dict[str, Any],
+        repository_conn_id: str = "",
+        poke_interval: float = 300.0,
+    ) -> None:
+        super().__init__()
+        self.warehouse = warehouse
+        self.subscription = subscription
+        self.repository_conn_id = repository_conn_id
+        self.poke_interval = poke_interval
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class's path and every argument."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "warehouse": self.warehouse,
+                "subscription": self.subscription,
+                "repository_conn_id": self.repository_conn_id,
+                "poke_interval": self.poke_interval,
+            },
+        )
+
+    def shared_stream_key(self) -> Hashable:
+        """Return what makes two watchers share one poll."""
+        repository = normalize_image(self.subscription["repoURL"])
+        return (repository, self.repository_conn_id, self.poke_interval)
+
+    @classmethod
+    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+        """Yield ``{"tags": […]}`` or ``{"error": "…"}`` at every poll, for ever."""
+        repository = kwargs["subscription"]["repoURL"]
+        while True:
+            yield await _poll(repository, kwargs.get("repository_conn_id", ""))
+            await asyncio.sleep(kwargs["poke_interval"])
+
+    async def filter_shared_stream(
+        self, shared_stream: AsyncIterator[Any]
+    ) -> AsyncIterator[TriggerEvent]:
+        """Yield an event for each poll that shows something which was not handled."""
+        subscription = ImageSubscription.model_validate(self.subscription)
+        watch = Watch()
+        async for poll in shared_stream:
+            if "error" in poll:
+                self.log.warning("Warehouse %s: %s", self.warehouse, poll["error"])
+                continue
+            selected = select(poll["tags"], subscription)
+            seen = selected[0] if selected else ""
+            now = time.monotonic()
+            if watch.should_fire(seen, await self._handled(), now):
+                watch = Watch(seen, now)
+                yield TriggerEvent(WarehouseEvent(warehouse=self.warehouse, seen=seen))
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Watch alone, where the triggerer does not share streams."""
+        async for event in self.filter_shared_stream(self.open_shared_stream(self.serialize()[1])):
+            yield event
+
+    async def _handled(self) -> str | None:
+        if self.asset_state_store is None:
+            return None
+        handled = await self.asset_state_store.aget(HANDLED, None)
+        return handled if isinstance(handled, str) else None
+
+
+async def _poll(repository: str, connection_id: str) -> dict[str, Any]:
+    try:
+        credential = await RepositoryHook(connection_id).aget_conn()
+        settings = await asyncio.to_thread(read_settings)
+        async with client_for(
+            repository,
+            credential=credential,
+            allow_credentials_over_http=settings.allow_credentials_over_http,
+        ) as client:
+            return {"tags": await client.list_all_tags()}
+    except AirfreightError as error:
+        return {"error": str(error)}
