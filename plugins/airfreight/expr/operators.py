@@ -1,0 +1,265 @@
+"""The operators on values: Go's arithmetic, comparison and membership."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import starmap
+from typing import Any
+
+import re2
+
+from airfreight.errors import ExpressionError
+from airfreight.expr.limits import Meter
+from airfreight.expr.values import (
+    AnyMap,
+    Moment,
+    Span,
+    Struct,
+    Value,
+    is_integer,
+    is_number,
+    type_name,
+    wrap,
+)
+
+_PATTERN_BYTES = 1 << 20
+
+
+def mismatch(operator: str, left: Value, right: Value) -> ExpressionError:
+    """Return the error of an operator that its operands do not have."""
+    return ExpressionError(
+        f'"{operator}" does not take {type_name(left)} and {type_name(right)}; '
+        "convert one of them, as with string(…) or int(…)"
+    )
+
+
+def equal(left: Value, right: Value, meter: Meter) -> bool:
+    """Compare as ``==`` does: numbers by value, lists element by element, otherwise same types."""
+    meter.step()
+    if is_number(left) and is_number(right):
+        return bool(left == right)
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(
+            equal(a, b, meter) for a, b in zip(left, right, strict=True)
+        )
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(
+            type(left[key]) is type(right[key]) and equal(left[key], right[key], meter)
+            for key in left
+        )
+    if isinstance(left, Moment) and isinstance(right, Moment):
+        return left.nanoseconds == right.nanoseconds
+    return type(left) is type(right) and bool(left == right)
+
+
+def less(left: Value, right: Value) -> bool:
+    """Tell whether `left` sorts before `right`."""
+    return bool(compare("<", left, right))
+
+
+def compare(operator: str, left: Value, right: Value) -> bool:
+    """Apply ``<``, ``<=``, ``>`` or ``>=``; strings compare by their UTF-8 bytes."""
+    a, b = _ordered(left), _ordered(right)
+    same = is_number(left) and is_number(right)
+    if a is None or b is None or not (same or type(left) is type(right)):
+        raise mismatch(operator, left, right)
+    return {"<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}[operator]
+
+
+def _ordered(value: Value) -> Any:
+    if is_number(value) or isinstance(value, str):
+        return value
+    return value.nanoseconds if isinstance(value, Moment | Span) else None
+
+
+def contains_element(needle: Value, collection: Value, meter: Meter) -> bool:
+    """Apply ``in``: an element of a list, a key of a map, a field of a struct."""
+    if collection is None:
+        return False
+    if isinstance(collection, list):
+        return any(equal(item, needle, meter) for item in collection)
+    if isinstance(collection, Struct) and isinstance(needle, str):
+        return needle in collection.fields
+    if isinstance(collection, AnyMap) and not isinstance(needle, list | dict):
+        return needle in collection
+    if isinstance(collection, dict) and (needle is None or isinstance(needle, str)):
+        return needle in collection
+    raise mismatch("in", needle, collection)
+
+
+def add(left: Value, right: Value, meter: Meter) -> Value:
+    """Apply ``+``: numbers, strings, times and durations."""
+    if isinstance(left, str) and isinstance(right, str):
+        meter.text(len(left) + len(right))
+        return left + right
+    if isinstance(left, Span) and isinstance(right, Span):
+        return Span(wrap(left.nanoseconds + right.nanoseconds))
+    if isinstance(left, Span) and isinstance(right, Moment):
+        left, right = right, left
+    if isinstance(left, Moment) and isinstance(right, Span):
+        return Moment(left.nanoseconds + right.nanoseconds, left.zone)
+    return _arithmetic("+", left, right)
+
+
+def _subtract(left: Value, right: Value) -> Value:
+    if isinstance(left, Moment) and isinstance(right, Moment):
+        return Span(wrap(left.nanoseconds - right.nanoseconds))
+    if isinstance(left, Moment) and isinstance(right, Span):
+        return Moment(left.nanoseconds - right.nanoseconds, left.zone)
+    if isinstance(left, Span) and isinstance(right, Span):
+        return Span(wrap(left.nanoseconds - right.nanoseconds))
+    return _arithmetic("-", left, right)
+
+
+def _multiply(left: Value, right: Value) -> Value:
+    if isinstance(right, Span):
+        left, right = right, left
+    if isinstance(left, Span):
+        factor = right.nanoseconds if isinstance(right, Span) else right
+        if is_number(factor) and math.isfinite(factor):
+            return Span(wrap(int(left.nanoseconds * factor)))
+    return _arithmetic("*", left, right)
+
+
+_PLAIN: dict[str, Callable[[Any, Any], Any]] = {
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+}
+
+
+def _arithmetic(operator: str, left: Value, right: Value) -> Value:
+    if not (is_number(left) and is_number(right)):
+        raise mismatch(operator, left, right)
+    result = _PLAIN[operator](left, right)
+    return wrap(result) if isinstance(result, int) else result
+
+
+def _divide(left: Value, right: Value) -> float:
+    if not (is_number(left) and is_number(right)):
+        raise mismatch("/", left, right)
+    a, b = float(left), float(right)
+    if b == 0:
+        if a == 0 or math.isnan(a):
+            return math.nan
+        return math.copysign(math.inf, a) * math.copysign(1.0, b)
+    return a / b
+
+
+def _remainder(left: Value, right: Value) -> int:
+    if not (is_integer(left) and is_integer(right)):
+        raise mismatch("%", left, right)
+    if right == 0:
+        raise ExpressionError("division by zero")
+    result = abs(left) % abs(right)
+    return -result if left < 0 else result
+
+
+def _power(left: Value, right: Value) -> float:
+    if not (is_number(left) and is_number(right)):
+        raise mismatch("**", left, right)
+    try:
+        return math.pow(left, right)
+    except OverflowError:
+        raise ExpressionError("the power is too large for a float of 64 bits") from None
+    except ValueError:
+        return math.inf if left == 0 else math.nan
+
+
+def _range(left: Value, right: Value, meter: Meter) -> list[int]:
+    if not (is_number(left) and is_number(right)) or not math.isfinite(left + right):
+        raise mismatch("..", left, right)
+    first, last = int(left), int(right)
+    meter.container(max(0, last - first + 1))
+    return list(range(first, last + 1))
+
+
+def _matches(left: Value, right: Value) -> bool:
+    if left is None or right is None:
+        return False
+    if not isinstance(right, str) or not isinstance(left, str | bytes):
+        raise mismatch("matches", left, right)
+    text = left.decode("utf-8", "replace") if isinstance(left, bytes) else left
+    return compile_pattern(right).search(_sound(text)) is not None
+
+
+def compile_pattern(pattern: str) -> Any:
+    """Return the RE2 regular expression: it takes linear time whatever the pattern."""
+    options = re2.Options()
+    options.max_mem = _PATTERN_BYTES
+    options.log_errors = False
+    try:
+        return re2.compile(_sound(pattern), options=options)
+    except re2.error as error:
+        raise ExpressionError(f"the regular expression does not compile: {error}") from None
+
+
+def _sound(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _textual(name: str, test: Callable[[str, str], bool]) -> Callable[[Value, Value], bool]:
+    def apply(left: Value, right: Value) -> bool:
+        if left is None or right is None:
+            return False
+        if isinstance(left, str) and isinstance(right, str):
+            return test(left, right)
+        raise mismatch(name, left, right)
+
+    return apply
+
+
+_SIMPLE: dict[str, Callable[[Value, Value], Value]] = {
+    "-": _subtract,
+    "*": _multiply,
+    "/": _divide,
+    "%": _remainder,
+    "**": _power,
+    "^": _power,
+    "matches": _matches,
+    **dict(
+        starmap(
+            lambda name, test: (name, _textual(name, test)),
+            (
+                ("contains", lambda text, part: part in text),
+                ("startsWith", str.startswith),
+                ("endsWith", str.endswith),
+            ),
+        )
+    ),
+}
+_METERED: dict[str, Callable[[Value, Value, Meter], Value]] = {
+    "+": add,
+    "..": _range,
+    "in": contains_element,
+    "==": equal,
+    "!=": lambda left, right, meter: not equal(left, right, meter),
+}
+
+
+def apply_binary(operator: str, left: Value, right: Value, meter: Meter) -> Value:
+    """Apply an operator that evaluates both operands; raises `ExpressionError` on wrong types."""
+    if operator in _METERED:
+        return _METERED[operator](left, right, meter)
+    if operator in _SIMPLE:
+        return _SIMPLE[operator](left, right)
+    return compare(operator, left, right)
+
+
+def apply_unary(operator: str, value: Value) -> Value:
+    """Apply ``not``, ``!``, ``-`` or ``+``."""
+    if operator in ("not", "!"):
+        return not truth(value)
+    if not is_number(value):
+        raise ExpressionError(f'"{operator}" takes a number, not {type_name(value)}')
+    if operator == "+":
+        return value
+    return wrap(-value) if isinstance(value, int) else -value
+
+
+def truth(value: Value) -> bool:
+    """Return a condition's value; nothing but a bool is one."""
+    if isinstance(value, bool):
+        return value
+    raise ExpressionError(f"a condition must be a bool, not {type_name(value)}")

@@ -1,0 +1,106 @@
+"""The value model of Go, as far as expressions see it.
+
+nil, bool, int (64 bits), float, string, bytes, list and map are Python's own None, bool, int, float,
+str, bytes, list and dict. What Go has besides is here. Attributes of Python objects are never reached:
+a value shows its map keys, the declared fields of a `Struct`, and the methods that
+`airfreight.expr.methods` lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from typing import Any, TypeAlias
+
+Value: TypeAlias = Any
+"""One of the above, or a class of this module; the elements of lists and maps likewise."""
+
+
+@dataclass(frozen=True)
+class Struct:
+    """A Go struct that an injected function returns.
+
+    :param type_name: its name in messages, such as ``Image``.
+    :param fields: what ``.Name`` reaches; a `Function` among them is a method.
+    :param json_names: field → key in JSON; a field that is not named keeps its own name.
+    """
+
+    type_name: str
+    fields: Mapping[str, Any]
+    json_names: Mapping[str, str] = field(default_factory=dict)
+
+
+class AnyMap(dict[Hashable, Any]):
+    """A map whose keys may be other than strings: what ``groupBy`` and ``fromPairs`` make."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A time: nanoseconds since 1970 (UTC), shown in `zone`."""
+
+    nanoseconds: int
+    zone: tzinfo
+
+
+@dataclass(frozen=True, order=True)
+class Span:
+    """A duration in nanoseconds."""
+
+    nanoseconds: int
+
+
+@dataclass(frozen=True)
+class Zone:
+    """A time zone with its IANA name."""
+
+    name: str
+    info: tzinfo
+
+
+@dataclass(frozen=True)
+class Named:
+    """A number with a name, such as a weekday or a month."""
+
+    type_name: str
+    number: int
+    text: str
+
+
+_TYPE_NAMES: dict[type, str] = {
+    bool: "bool",
+    int: "int",
+    float: "float",
+    str: "string",
+    bytes: "array",
+    list: "array",
+    dict: "map",
+    AnyMap: "map",
+    Moment: "time.Time",
+    Span: "time.Duration",
+    Zone: "time.Location",
+}
+
+
+def type_name(value: Value) -> str:
+    """Return what the built-in ``type`` says, and what messages call the value."""
+    if value is None:
+        return "nil"
+    if isinstance(value, Struct | Named):
+        return value.type_name
+    return _TYPE_NAMES.get(type(value), "unknown")
+
+
+def is_number(value: Value) -> bool:
+    """Tell whether `value` is an int or a float; a bool is neither in Go."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def is_integer(value: Value) -> bool:
+    """Tell whether `value` is an int; a bool is not one in Go."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def wrap(number: int) -> int:
+    """Return `number` as 64 bits hold it: Go's integers overflow silently."""
+    return (number + 2**63) % 2**64 - 2**63
