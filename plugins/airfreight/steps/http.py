@@ -1,0 +1,201 @@
+"""The step http: asks a server, judges the answer by expressions, polls until it is good or bad."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Literal, Self
+
+import httpx
+from pydantic import Field, field_validator, model_validator
+
+from airfreight.artifacts.guarded_http import send_following
+from airfreight.errors import ExpressionError, RefusedError, RetryableStepError, TerminalStepError
+from airfreight.expr.program import compile_expression
+from airfreight.model.base import Duration
+from airfreight.model.promotion import StepStatus
+from airfreight.steps.base import PromotionStep, StepConfig, StepContext, StepResult
+from airfreight.steps.http_response import MAX_BYTES, parse_body, read_body, response_env
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+# Kargo asks again after its default interval where no expression says what success is.
+_ASK_AGAIN = timedelta(minutes=5)
+
+
+class HttpHeader(StepConfig):
+    """One header of the request."""
+
+    name: str
+    value: str
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_token(cls, name: str) -> str:
+        if not _TOKEN.fullmatch(name):
+            raise ValueError("expected a header name: letters, digits and '-'")
+        return name
+
+    @field_validator("value")
+    @classmethod
+    def _is_one_line(cls, value: str) -> str:
+        if re.search(r"[\r\n\0]", value):
+            raise ValueError("a header value must be one line")
+        return value
+
+
+class HttpQueryParam(StepConfig):
+    """One parameter that is added to the URL's query."""
+
+    name: str = Field(min_length=1)
+    value: str
+
+
+class HttpOutput(StepConfig):
+    """One output, computed from the response."""
+
+    name: str = Field(min_length=1)
+    from_expression: str = Field(min_length=1)
+
+
+class HttpConfig(StepConfig):
+    """Config of http; expressions are bare expr-lang over `response`."""
+
+    url: str = Field(min_length=1)
+    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] = "GET"
+    headers: tuple[HttpHeader, ...] = ()
+    query_params: tuple[HttpQueryParam, ...] = ()
+    body: str | None = None
+    body_from_file: str | None = None
+    insecure_skip_tls_verify: bool = Field(default=False, alias="insecureSkipTLSVerify")
+    proxy: str | None = None
+    timeout: Duration = timedelta(seconds=10)
+    poll_interval: Duration = timedelta(seconds=30)
+    response_content_type: Literal["application/json", "application/yaml", "text/plain"] | None = (
+        None
+    )
+    success_expression: str = ""
+    failure_expression: str = ""
+    error_expression: str = ""
+    outputs: tuple[HttpOutput, ...] = ()
+
+    @field_validator("url", "proxy")
+    @classmethod
+    def _is_http(cls, url: str | None) -> str | None:
+        if url is not None and not re.match(r"https?://[^/?#]", url, re.IGNORECASE):
+            raise ValueError("expected a URL that begins with http:// or https://")
+        return url
+
+    @model_validator(mode="after")
+    def _has_one_body(self) -> Self:
+        if self.body is not None and self.body_from_file is not None:
+            raise ValueError("expected at most one of body and bodyFromFile")
+        return self
+
+
+class HttpStep(PromotionStep[HttpConfig]):
+    """Sends one request per run; Running means that `pollInterval` later it wants to ask again."""
+
+    kind = "http"
+    config_type = HttpConfig
+
+    def run(self, config: HttpConfig, context: StepContext) -> StepResult:
+        env = {"response": _request(config, context)}
+        status = env["response"]["status"]
+        if _holds(config.failure_expression, env, "failureExpression"):
+            raise TerminalStepError(_failure(config, env, status), failed=True)
+        if _succeeds(config, env, status):
+            return StepResult(output=_outputs(config, env))
+        judged = config.success_expression or config.failure_expression
+        return StepResult(
+            StepStatus.RUNNING,
+            message=f"HTTP ({status}) response is no success yet",
+            retry_after=config.poll_interval if judged else _ASK_AGAIN,
+        )
+
+
+def _succeeds(config: HttpConfig, env: Mapping[str, Any], status: int) -> bool:
+    if config.success_expression:
+        return _holds(config.success_expression, env, "successExpression")
+    return not config.failure_expression and 200 <= status < 300
+
+
+def _failure(config: HttpConfig, env: Mapping[str, Any], status: int) -> str:
+    message = f"HTTP ({status}) response met failure criteria"
+    if not config.error_expression:
+        return message
+    text = _evaluate(config.error_expression, env, "errorExpression")
+    return f"{message}: {json.dumps(str(text), ensure_ascii=False)}"
+
+
+def _outputs(config: HttpConfig, env: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        output.name: _evaluate(output.from_expression, env, f"outputs {output.name!r}")
+        for output in config.outputs
+    }
+
+
+def _holds(source: str, env: Mapping[str, Any], field: str) -> bool:
+    result = _evaluate(source, env, field) if source else False
+    if not isinstance(result, bool):
+        raise RetryableStepError(f"{field}: expected true or false, got {type(result).__name__}")
+    return result
+
+
+def _evaluate(source: str, env: Mapping[str, Any], field: str) -> Any:
+    try:
+        program = compile_expression(source, {})
+    except ExpressionError as error:
+        raise TerminalStepError(f"{field}: {error}") from error
+    try:
+        return program.run(env)
+    except ExpressionError as error:
+        raise RetryableStepError(f"{field}: {error}") from error
+
+
+def _request(config: HttpConfig, context: StepContext) -> dict[str, Any]:
+    try:
+        url = httpx.URL(config.url)
+        for param in config.query_params:
+            url = url.copy_add_param(param.name, param.value)
+        body = _body(config, context)
+        with context.http(
+            timeout=config.timeout.total_seconds(),
+            verify=not config.insecure_skip_tls_verify,
+            proxy=config.proxy,
+        ) as client:
+            request = client.build_request(
+                config.method, url, headers=_headers(config), content=body
+            )
+            response = send_following(client, request)
+            content = read_body(response)
+    except RefusedError as error:
+        raise TerminalStepError(str(error)) from error
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+        raise TerminalStepError("url: not a URL that can be asked") from error
+    except httpx.HTTPError as error:
+        # httpx's own text may hold the URL, and the URL a login.
+        raise RetryableStepError(
+            f"{config.method} request to {url.host} failed: {type(error).__name__}"
+        ) from error
+    return response_env(response, parse_body(response, content, config.response_content_type))
+
+
+def _headers(config: HttpConfig) -> list[tuple[bytes, bytes]]:
+    """Return the headers as bytes; a packed answer is not asked for, since it hides its size."""
+    given = [(header.name.encode(), header.value.encode()) for header in config.headers]
+    if any(name.lower() == b"accept-encoding" for name, _ in given):
+        return given
+    return [(b"Accept-Encoding", b"identity"), *given]
+
+
+def _body(config: HttpConfig, context: StepContext) -> bytes | None:
+    if config.body_from_file is None:
+        return config.body.encode() if config.body is not None else None
+    file = context.workdir.existing(config.body_from_file)
+    if not file.is_file():
+        raise TerminalStepError(f"bodyFromFile {config.body_from_file!r}: there is no such file")
+    if file.stat().st_size > MAX_BYTES:
+        raise TerminalStepError(f"bodyFromFile {config.body_from_file!r} is larger than 2 MiB")
+    return file.read_bytes()
