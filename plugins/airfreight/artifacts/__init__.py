@@ -1,0 +1,5 @@
+"""What can be promoted, out there: selection rules, and clients of registries and repositories.
+
+Belongs here: which tags and versions a subscription selects, and how to ask a registry for them.
+Does not belong here: what becomes Freight (`runtime`), where credentials come from (`hooks`).
+"""

@@ -1,0 +1,41 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from airfreight.artifacts.tags import select_tags
+from airfreight.errors import ArtifactError, VersionError
+
+ROWS = json.loads((Path(__file__).parents[1] / "conformance/tag_select.json").read_text())["cases"]
+
+
+def select(row) -> list[str]:
+    return select_tags(
+        row["tags"],
+        strategy=row["strategy"],
+        constraint=row.get("constraint", ""),
+        strict=row.get("strict", True),
+        allow=row["allow"],
+        ignore=row["ignore"],
+    )
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in ROWS if not row.get("error")], ids=lambda row: row["strategy"]
+)
+def test_tags_are_offered_in_kargos_order(row):
+    assert select(row) == row["result"]
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in ROWS if row.get("error")], ids=lambda row: row["message"][:60]
+)
+def test_a_bad_constraint_or_expression_is_refused(row, capfd):
+    with pytest.raises((ArtifactError, VersionError)):
+        select(row)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_unknown_strategy_names_those_that_exist():
+    with pytest.raises(ArtifactError, match="SemVer and Lexical"):
+        select_tags([], strategy="Newest")
