@@ -30,7 +30,9 @@ def test_a_key_is_split_as_kargo_splits_it(row: dict[str, Any]):
         assert [part.text for part in split_key(row["key"])] == row["parts"]
 
 
-@pytest.mark.parametrize("row", [r for r in ROWS if r.get("error") or r.get("panic")])
+@pytest.mark.parametrize(
+    "row", [r for r in ROWS if r.get("error") or "index out of range" in r.get("message", "")]
+)
 def test_what_kargo_refuses_is_refused(row: dict[str, Any]):
     with pytest.raises(TerminalStepError):
         set_values(row["input"], [(u["key"], u["value"]) for u in row["updates"]])
@@ -94,7 +96,7 @@ MAPS = st.dictionaries(st.from_regex(r"[a-d]{1,3}", fullmatch=True), VALUES, min
 
 @given(data=MAPS, flow=st.booleans(), value=VALUES, pick=st.data())
 def test_all_other_data_and_all_comments_stay(data: Any, flow: bool, value: Any, pick: Any):
-    document = {"top": data, "list": [data]}
+    document = {"top": data, "list": [dict(data)]}
     text = "# head\n" + yaml.safe_dump(document, default_flow_style=flow) + "# tail\n"
     key = pick.draw(st.sampled_from(sorted(data)))
     changed = set_values(text, [(f"list.0.{key}", value)])
