@@ -9,6 +9,10 @@ from airfreight.steps.compose_output import ComposeOutputStep
 from airfreight.steps.copy import CopyStep
 from airfreight.steps.delete import DeleteStep
 from airfreight.steps.fail import FailStep
+from airfreight.steps.git_clear import GitClearStep
+from airfreight.steps.git_clone import GitCloneStep
+from airfreight.steps.git_commit import GitCommitStep
+from airfreight.steps.git_push import GitPushStep
 from airfreight.steps.http import HttpStep
 from airfreight.steps.registry import StepRegistry
 from airfreight.steps.yaml_update import YamlUpdateStep
@@ -21,6 +25,10 @@ def builtin_steps() -> tuple[PromotionStep[Any], ...]:
         CopyStep(),
         DeleteStep(),
         FailStep(),
+        GitClearStep(),
+        GitCloneStep(),
+        GitCommitStep(),
+        GitPushStep(),
         HttpStep(),
         YamlUpdateStep(),
     )

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import httpx
 import yaml
 
-from airfreight.errors import RetryableStepError
+from airfreight.errors import ExpressionError, RetryableStepError
 from airfreight.expr.functions import Function
 
 MAX_BYTES = 2 * 1024 * 1024
@@ -31,7 +31,9 @@ def read_body(response: httpx.Response) -> bytes:
 def response_env(response: httpx.Response, body: Any) -> dict[str, Any]:
     """Return `response` as expressions see it."""
 
-    def header(name: str) -> str:
+    def header(name: Any) -> str:
+        if not isinstance(name, str):
+            raise ExpressionError("header() takes the name of a header")
         values = response.headers.get_list(name)
         return values[0] if values else ""
 
@@ -40,7 +42,7 @@ def response_env(response: httpx.Response, body: Any) -> dict[str, Any]:
         headers.setdefault(_canonical(name), []).append(value)
     return {
         "status": response.status_code,
-        "header": Function("header", header),
+        "header": Function("header", header, min_args=1, max_args=1),
         "headers": headers,
         "body": body,
     }
@@ -84,9 +86,11 @@ class _Loader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
-_Loader.add_constructor(
-    "tag:yaml.org,2002:timestamp", lambda loader, node: loader.construct_scalar(node)
-)
+def _construct_date(loader: _Loader, node: yaml.ScalarNode) -> str:
+    return str(loader.construct_scalar(node))
+
+
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _construct_date)
 
 
 def _read_yaml(content: bytes) -> Any:
