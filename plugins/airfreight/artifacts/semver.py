@@ -1,7 +1,8 @@
 """Versions and constraints, read as Masterminds/semver v3 reads them (`kargo.md` §4.5).
 
 Kargo's manifests rest on that library's rules, its odd ones included: a pre-release meets only a
-group of terms of which one names a pre-release; ``<=1.2`` admits 1.2.9; ``~0.0.0`` admits all and ``^*`` nothing but 0.0.0.
+group of terms of which one names a pre-release; ``<=1.2`` admits 1.2.9; ``~0.0.0`` admits all and
+``^*`` nothing but 0.0.0.
 """
 
 from __future__ import annotations

@@ -1,0 +1,241 @@
+"""Runs the program `git` so that neither the repository nor the machine can steer it.
+
+No configuration but ours is read outside the repository's own, no hook runs, no prompt waits, and only http(s) and SSH
+are spoken. The login reaches git by a credential helper that reads the process environment and answers for one
+scheme, host and port: a redirect or submodule elsewhere gets nothing, and no URL, argument or file holds it.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import quote
+
+from airfreight.artifacts.git_urls import check_repository_url, origin_of
+from airfreight.errors import (
+    ArtifactError,
+    AuthenticationError,
+    NotFoundError,
+    SettingsError,
+    TransientError,
+)
+from airfreight.model.credential import Credential
+
+_SAFE_CONFIG = {
+    "advice.detachedHead": "false",
+    "commit.gpgSign": "false",
+    "core.attributesFile": os.devnull,
+    "core.autocrlf": "false",
+    "core.excludesFile": os.devnull,
+    "core.fsmonitor": "false",
+    "core.hooksPath": os.devnull,
+    "core.protectHFS": "true",
+    "core.protectNTFS": "true",
+    "credential.helper": "",  # forgets every helper named so far
+    "gc.auto": "0",  # a collection would prune worktrees whose work directory moved
+    "http.lowSpeedLimit": "1000",  # bytes a second, for `lowSpeedTime` seconds: a dead server ends the step
+    "http.lowSpeedTime": "60",
+    "maintenance.auto": "false",
+    "protocol.allow": "never",
+    "protocol.http.allow": "always",
+    "protocol.https.allow": "always",
+    "protocol.ssh.allow": "always",
+    "safe.bareRepository": "explicit",
+    "safe.directory": "*",  # a restored work directory may belong to another user; its place was checked
+    "tag.gpgSign": "false",
+}
+
+_SAFE_ENVIRONMENT = {
+    "GIT_ASKPASS": "",
+    "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_EDITOR": ":",
+    "GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o StrictHostKeyChecking=yes",
+    "GIT_TERMINAL_PROMPT": "0",
+    "HOME": os.devnull,  # curl would read ~/.netrc
+    "XDG_CONFIG_HOME": os.devnull,
+}
+
+_HELPER = (
+    '!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n"'
+    ' "$AIRFREIGHT_GIT_USERNAME" "$AIRFREIGHT_GIT_PASSWORD"; }; f'
+)
+
+_KINDS: tuple[tuple[type[ArtifactError], re.Pattern[str]], ...] = (
+    (
+        AuthenticationError,
+        re.compile(
+            r"Authentication failed|could not read (?:Username|Password)|Permission denied"
+            r"|returned error: 40[13]|Host key verification failed|HTTP Basic: Access denied"
+        ),
+    ),
+    (
+        TransientError,
+        re.compile(
+            r"Could not resolve|[Cc]onnection (?:refused|timed out|reset|closed)|Failed to connect"
+            r"|Couldn't connect|returned error: (?:429|5\d\d)|early EOF|RPC failed|hung up"
+            r"|Operation too slow|timed out|SSL_ERROR_SYSCALL|empty reply|unexpected disconnect",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        NotFoundError,
+        re.compile(
+            r"repository .* not found|not found: |returned error: 404|does not appear to be a git"
+            r"|[Rr]emote branch .* not found|couldn't find remote ref|Repository not found"
+            r"|invalid reference|unknown revision|Needed a single revision|does not exist"
+        ),
+    ),
+)
+_LONGEST_REASON = 600
+
+
+@dataclass(frozen=True)
+class GitRemote:
+    """A repository elsewhere with the login for it; raises ArtifactError for a URL that is not accepted."""
+
+    url: str
+    credential: Credential | None = None
+    allow_credentials_over_http: bool = False
+    verify_tls: bool = True
+
+    def __post_init__(self) -> None:
+        check_repository_url(self.url)
+        login = self.credential
+        if login and any(c in login.username + login.password for c in "\n\r\0"):
+            raise AuthenticationError(
+                f"the login for {self.url} holds a line break or NUL character"
+            )
+
+    @property
+    def login(self) -> Credential | None:
+        """The login that may travel to this URL, or None: http:// gets one only where that was allowed."""
+        origin = origin_of(self.url)
+        secure = origin is not None and origin.startswith("https://")
+        return self.credential if origin and (secure or self.allow_credentials_over_http) else None
+
+
+@dataclass(frozen=True)
+class GitOutcome:
+    """How a git command ended; `stdout` as it came, `stderr` without credentials."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+@dataclass(frozen=True)
+class GitClient:
+    """Runs git in one place: a worktree, or a bare repository where `bare` says so."""
+
+    place: Path
+    log: logging.Logger
+    remote: GitRemote | None = None
+    bare: bool = False
+
+    def run(self, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
+        """Return what git printed, the last newline taken off.
+
+        Raises AuthenticationError, NotFoundError, TransientError or else ArtifactError where git fails.
+        """
+        outcome = self.attempt(*arguments, environment=environment)
+        if outcome.status:
+            raise self.error(arguments[0], outcome)
+        return outcome.stdout
+
+    def attempt(self, *arguments: str, environment: Mapping[str, str] | None = None) -> GitOutcome:
+        """Run git and return how it ended, good or bad; raises SettingsError where there is no git."""
+        import git.cmd
+        import git.exc
+
+        ours = self._environment() | dict(environment or {})
+        scope = [f"--git-dir={self.place}"] if self.bare else []
+        try:
+            status, stdout, stderr = git.cmd.Git(self.place).execute(
+                [*_without_inherited(ours), "git", *scope, *arguments],
+                with_extended_output=True,
+                with_exceptions=False,
+                env=ours,
+            )
+        except git.exc.GitCommandNotFound:
+            raise SettingsError("the program git is not installed on this machine") from None
+        outcome = GitOutcome(status, str(stdout), self._clean(str(stderr)))
+        self.log.debug(
+            "git %s: exit code %d\n%s\n%s",
+            arguments[0],
+            status,
+            self._clean(outcome.stdout),
+            outcome.stderr,
+        )
+        return outcome
+
+    def error(self, command: str, outcome: GitOutcome) -> ArtifactError:
+        """Return the error that `outcome` stands for, worded by git's own last lines."""
+        kind = next((kind for kind, rule in _KINDS if rule.search(outcome.stderr)), ArtifactError)
+        lines = [line for line in outcome.stderr.splitlines() if not line.startswith("hint:")]
+        reason = "\n".join(lines).strip()[-_LONGEST_REASON:] or f"exit code {outcome.status}"
+        where = f" with {self.remote.url}" if self.remote else ""
+        return kind(f"git {command}{where} failed: {reason}")
+
+    def _environment(self) -> dict[str, str]:
+        config = dict(_SAFE_CONFIG)
+        login = self.remote.login if self.remote else None
+        secrets: dict[str, str] = {}
+        if self.remote and not self.remote.verify_tls:
+            config["http.sslVerify"] = "false"
+        if self.remote and login:
+            config[f"credential.{origin_of(self.remote.url)}.helper"] = _HELPER
+            secrets = {
+                "AIRFREIGHT_GIT_USERNAME": login.username,
+                "AIRFREIGHT_GIT_PASSWORD": login.password,
+            }
+        settings = {"GIT_CONFIG_COUNT": str(len(config))}
+        for index, (key, value) in enumerate(config.items()):
+            settings |= {f"GIT_CONFIG_KEY_{index}": key, f"GIT_CONFIG_VALUE_{index}": value}
+        ceiling = {"GIT_CEILING_DIRECTORIES": str(self.place.parent)}
+        return {**_SAFE_ENVIRONMENT, **ceiling, **settings, **secrets}
+
+    def _clean(self, text: str) -> str:
+        """Take every spelling of the password out of `text`, and whatever a server echoes as user info."""
+        login = self.remote.credential if self.remote else None
+        if login and login.password:
+            pair = base64.b64encode(f"{login.username}:{login.password}".encode()).decode()
+            for spelling in {pair, login.password, quote(login.password, safe="")}:
+                text = text.replace(spelling, "***")
+        return re.sub(r"://[^\s/@]+@", "://***@", text)
+
+
+def identity(name: str, email: str, at: datetime) -> dict[str, str]:
+    """Return the environment that makes `name` author and committer, dated `at`: the same input, the same SHA."""
+    return {
+        "GIT_AUTHOR_NAME": name,
+        "GIT_AUTHOR_EMAIL": email,
+        "GIT_COMMITTER_NAME": name,
+        "GIT_COMMITTER_EMAIL": email,
+        **dated(at),
+    }
+
+
+def dated(at: datetime) -> dict[str, str]:
+    """Return the environment that dates commits `at`, which must know its zone."""
+    stamp = f"@{int(at.timestamp())} +0000"
+    return {"GIT_AUTHOR_DATE": stamp, "GIT_COMMITTER_DATE": stamp}
+
+
+def _without_inherited(ours: Mapping[str, str]) -> list[str]:
+    """Return a prefix that hides the worker's GIT_ variables: one of them (GIT_DIR, in a hook) redirects git."""
+    foreign = sorted(
+        name
+        for name in os.environ
+        if name.startswith("GIT_")
+        and not name.startswith(("GIT_PYTHON_", "GIT_SSL_"))
+        and name not in ours
+    )
+    return ["env", *(part for name in foreign for part in ("-u", name))] if foreign else []
