@@ -1,0 +1,217 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from airfreight.artifacts.images import discover_images
+from airfreight.artifacts.oci.client import RegistryClient
+from airfreight.artifacts.oci.protocol import IMAGE_TYPES, digest_of
+from airfreight.errors import (
+    ArtifactError,
+    AuthenticationError,
+    NotFoundError,
+    TransientError,
+)
+from airfreight.model.credential import Credential
+from airfreight.model.warehouse import ImageSubscription
+
+CREDENTIAL = Credential("robot", "s3cret-word")
+INDEX = (Path(__file__).parent / "responses/hub_index.json").read_bytes()
+Handler = Callable[[httpx.Request], httpx.Response]
+
+
+class Registry:
+    """Answers by `handler` and keeps what it was asked."""
+
+    def __init__(self, handler: Handler, host: str = "r.example", **arguments) -> None:
+        self.requests: list[httpx.Request] = []
+        http = httpx.AsyncClient(transport=httpx.MockTransport(self._answer), trust_env=False)
+        arguments = {"credential": CREDENTIAL, "requests_per_second": 10_000, **arguments}
+        self.client = RegistryClient(http, host=host, **arguments)
+        self._handler = handler
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        return self._handler(request)
+
+    def hosts_that_saw_the_login(self) -> set[str]:
+        return {r.url.host for r in self.requests if r.headers.get("authorization")}
+
+
+def bearer(realm: str) -> Handler:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if "token" in request.url.path:
+            return httpx.Response(200, json={"token": "t0ken"})
+        if request.headers.get("authorization") == "Bearer t0ken":
+            return httpx.Response(200, json={"name": "a/b", "tags": ["1"]})
+        challenge = f'Bearer realm="{realm}",service="r.example"'
+        return httpx.Response(401, headers={"WWW-Authenticate": challenge})
+
+    return answer
+
+
+async def test_a_token_is_fetched_once_for_all_requests():
+    registry = Registry(bearer("https://auth.example/token"))
+    assert await registry.client.list_tags("a/b") == ["1"]
+    assert await registry.client.list_tags("a/b") == ["1"]
+    paths = [request.url.path for request in registry.requests]
+    assert paths.count("/token") == 1
+    assert "scope=repository%3Aa%2Fb%3Apull" in str(registry.requests[1].url)
+
+
+async def test_docker_hub_answers_at_its_own_api():
+    registry = Registry(lambda _: httpx.Response(200, json={"tags": None}), host="docker.io")
+    assert await registry.client.list_tags("library/nginx") == []
+    assert registry.requests[0].url.host == "registry-1.docker.io"
+
+
+async def test_a_realm_on_plain_http_elsewhere_never_sees_the_credential():
+    registry = Registry(bearer("http://evil.example/token"), allow_credentials_over_http=True)
+    await registry.client.list_tags("a/b")
+    assert "evil.example" not in registry.hosts_that_saw_the_login()
+
+
+async def test_pages_are_followed_on_the_same_host():
+    def answer(request: httpx.Request) -> httpx.Response:
+        if "last" in request.url.params:
+            return httpx.Response(200, json={"tags": ["2"]})
+        link = '</v2/a/b/tags/list?last=1&n=1>; rel="next"'
+        return httpx.Response(200, json={"tags": ["1"]}, headers={"Link": link})
+
+    assert await Registry(answer).client.list_tags("a/b") == ["1", "2"]
+
+
+async def test_endless_pages_end():
+    link = {"Link": '</v2/a/b/tags/list?last=1>; rel="next"'}
+    registry = Registry(
+        lambda _: httpx.Response(200, json={"tags": []}, headers=link), requests_per_second=1e9
+    )
+    with pytest.raises(ArtifactError, match="more than 1000 pages"):
+        await registry.client.list_tags("a/b")
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (401, AuthenticationError),
+        (403, AuthenticationError),
+        (404, NotFoundError),
+        (500, TransientError),
+        (429, TransientError),
+        (302, ArtifactError),
+        (418, ArtifactError),
+    ],
+)
+async def test_an_answer_becomes_the_error_it_means(status, error):
+    headers = {"Location": "https://evil.example/", "WWW-Authenticate": "Basic realm=x"}
+    registry = Registry(lambda _: httpx.Response(status, headers=headers))
+    with pytest.raises(error) as caught:
+        await registry.client.list_tags("a/b")
+    assert type(caught.value) is error
+    assert "word" not in str(caught.value)
+    assert registry.hosts_that_saw_the_login() <= {"r.example"}
+
+
+async def test_the_wait_that_the_registry_asks_for_is_passed_on():
+    registry = Registry(lambda _: httpx.Response(429, headers={"Retry-After": "17"}))
+    with pytest.raises(TransientError) as caught:
+        await registry.client.list_tags("a/b")
+    assert caught.value.retry_after == 17
+
+
+async def test_a_registry_that_does_not_answer_is_worth_another_try():
+    def answer(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectTimeout("slow", request=request)
+
+    with pytest.raises(TransientError, match=r"r\.example did not answer"):
+        await Registry(answer).client.list_tags("a/b")
+
+
+@pytest.mark.parametrize(
+    ("reference", "claimed"),
+    [("sha256:" + "0" * 64, ""), ("1.0", "sha256:" + "0" * 64)],
+    ids=["asked-for", "claimed"],
+)
+async def test_a_manifest_of_another_digest_is_refused(reference, claimed):
+    headers = {"Docker-Content-Digest": claimed} if claimed else {}
+    registry = Registry(lambda _: httpx.Response(200, content=INDEX, headers=headers))
+    with pytest.raises(ArtifactError, match="sent content of sha256"):
+        await registry.client.get_manifest("a/b", reference)
+
+
+async def test_a_digest_that_the_head_lacks_is_computed():
+    registry = Registry(lambda _: httpx.Response(200, content=INDEX))
+    assert await registry.client.head_digest("a/b", "1.0") == digest_of(INDEX)
+
+
+async def test_a_huge_manifest_is_refused():
+    registry = Registry(lambda _: httpx.Response(200, content=b" " * (4 * 2**20 + 1)))
+    with pytest.raises(ArtifactError, match="more than 4194304 bytes"):
+        await registry.client.get_manifest("a/b", "1.0")
+
+
+def image(config: bytes) -> bytes:
+    return json.dumps(
+        {"mediaType": IMAGE_TYPES[0], "config": {"digest": digest_of(config)}}
+    ).encode()
+
+
+async def test_a_blob_behind_a_redirect_is_fetched_without_the_login():
+    config = json.dumps({"created": "2026-01-01T00:00:00Z"}).encode()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.host == "cdn.example":
+            return httpx.Response(200, content=config)
+        if "authorization" not in request.headers:
+            return httpx.Response(401, headers={"WWW-Authenticate": "Basic realm=x"})
+        if "/blobs/" in request.url.path:
+            return httpx.Response(307, headers={"Location": "https://cdn.example/data"})
+        return httpx.Response(200, content=image(config))
+
+    registry = Registry(answer)
+    manifest = await registry.client.get_manifest("a/b", "1.0")
+    moment = await registry.client.created_at("a/b", manifest)
+    assert moment is not None
+    assert moment.day == 1
+    assert registry.hosts_that_saw_the_login() == {"r.example"}
+
+
+async def test_a_redirect_to_plain_http_is_not_followed():
+    config = b"{}"
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if "/blobs/" in request.url.path:
+            return httpx.Response(307, headers={"Location": "http://cdn.example/data"})
+        return httpx.Response(200, content=image(config))
+
+    registry = Registry(answer)
+    manifest = await registry.client.get_manifest("a/b", "1.0")
+    with pytest.raises(ArtifactError, match="from https to http"):
+        await registry.client.created_at("a/b", manifest)
+
+
+async def test_only_as_many_tags_are_resolved_as_the_limit_asks_for():
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/tags/list"):
+            return httpx.Response(200, json={"tags": ["1.0.0", "3.0.0", "2.0.0", "4.0.0"]})
+        if "4.0.0" in request.url.path:
+            return httpx.Response(404)
+        if "/blobs/" in request.url.path:
+            return httpx.Response(200, content=b"{}")
+        return httpx.Response(200, content=image(b"{}"))
+
+    registry = Registry(answer)
+    images = await discover_images(
+        registry.client, ImageSubscription(repo_url="r.example/a/b"), limit=2
+    )
+    assert [found.tag for found in images] == ["3.0.0", "2.0.0"]
+    assert not any("1.0.0" in request.url.path for request in registry.requests)
+
+
+async def test_a_strategy_that_is_not_there_yet_names_those_that_are():
+    registry = Registry(lambda _: httpx.Response(200, json={"tags": []}))
+    newest = ImageSubscription(repo_url="r.example/a/b", image_selection_strategy="NewestBuild")
+    with pytest.raises(ArtifactError, match="SemVer and Lexical"):
+        await discover_images(registry.client, newest)
