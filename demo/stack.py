@@ -169,10 +169,14 @@ class Stack:
     def _child(self, name: str, argv: tuple[str, ...]) -> Child:
         return Child(name, (*_AIRFLOW, *argv), self.home, self.env)
 
-    def _unwell(self) -> list[str]:
+    def check_running(self) -> None:
+        """Raise ProcessFailedError where a component has ended by itself."""
         for child in self._children.values():
             if not child.is_running():
                 raise ProcessFailedError(f"{child.name} has ended: see {child.log}")
+
+    def _unwell(self) -> list[str]:
+        self.check_running()
         try:
             answer = httpx.get(f"{self.url}/api/v2/monitor/health", timeout=5, trust_env=False)
             found = answer.raise_for_status().json()
@@ -234,6 +238,18 @@ _FIXED: Mapping[str, str] = {
     "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "1",
     "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
 }
+
+
+def stop_leftover_stack(home: Path) -> bool:
+    """End what a stack that was killed left running under the home, PostgreSQL included; whether there was any."""
+    stopped = bool(stop_leftovers(home))
+    data = home / "database" / "data"
+    if (data / "postmaster.pid").exists():
+        database = _postgres(data)
+        database.start()  # meets the running server, or one that the next line ends at once
+        database.stop()
+        stopped = True
+    return stopped
 
 
 def _postgres(folder: Path) -> PostgresServer:

@@ -1,0 +1,22 @@
+.PHONY: help setup lint unit test demo down
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install uv, where it is missing, and everything that the lock names
+	@command -v uv >/dev/null || python3 -m pip install uv; uv sync --frozen
+
+lint: ## ruff and mypy
+	@uv run --frozen ruff check . && uv run --frozen ruff format --check . && uv run --frozen mypy plugins/airfreight demo
+
+unit: ## the tests that start no Airflow
+	@uv run --frozen pytest -m "not live"
+
+test: setup lint ## everything: lint, unit tests, live tests (installs docker-registry and git where missing)
+	@.ci/setup && uv run --frozen pytest
+
+demo: setup ## a running Airflow on localhost with the guestbook pipeline; Ctrl-C stops it
+	@uv run --frozen python -m demo
+
+down: ## stop the demo, or what a killed one left running
+	@uv run --frozen python -m demo --down
