@@ -8,6 +8,10 @@ from pathlib import Path
 
 from airfreight.errors import TerminalStepError
 
+# What git obeys: a file written there could make git start a program.
+GIT_STORE = ".airfreight"
+_GUARDED = frozenset({".git", GIT_STORE})
+
 
 @dataclass(frozen=True)
 class WorkDirectory:
@@ -29,6 +33,7 @@ class WorkDirectory:
         place = lexical.parent.resolve() / lexical.name if lexical != root else root
         if place != root and not place.is_relative_to(root):
             raise TerminalStepError(f"path {path!r} leads out of the work directory")
+        self._refuse_guarded(path, place)
         return place
 
     def existing(self, path: str) -> Path:
@@ -36,8 +41,14 @@ class WorkDirectory:
         place = self.join(path).resolve()
         if place != self.root.resolve() and not place.is_relative_to(self.root.resolve()):
             raise TerminalStepError(f"path {path!r} leads out of the work directory")
+        self._refuse_guarded(path, place)
         return place
 
     def relative(self, place: Path) -> str:
         """Return `place` as people read it: from the work directory on."""
         return os.path.relpath(place, self.root.resolve())
+
+    def _refuse_guarded(self, path: str, place: Path) -> None:
+        parts = Path(self.relative(place)).parts
+        if any(part.casefold() in _GUARDED for part in parts):
+            raise TerminalStepError(f"path {path!r} leads into Git's own files")

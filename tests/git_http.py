@@ -1,0 +1,186 @@
+"""A Git smart-HTTP server for tests: Git's own server program behind a small CGI host."""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import TracebackType
+
+_PERSON = ("Test", "test@example.com")
+
+
+def git(*arguments: str, cwd: Path, date: str = "2024-01-01T00:00:00Z") -> str:
+    """Run git without any configuration of the machine and return what it printed."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_AUTHOR_NAME": _PERSON[0],
+        "GIT_AUTHOR_EMAIL": _PERSON[1],
+        "GIT_COMMITTER_NAME": _PERSON[0],
+        "GIT_COMMITTER_EMAIL": _PERSON[1],
+        "GIT_AUTHOR_DATE": date,
+        "GIT_COMMITTER_DATE": date,
+    }
+    done = subprocess.run(
+        ["git", *arguments], cwd=cwd, env=environment, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode().rstrip("\n")
+
+
+class GitHttpServer:
+    """Serves bare repositories on this machine; with `user` and `password` it wants that login.
+
+    `redirects` sends a repository's requests to another base URL; `authorizations` is every such header that came.
+    """
+
+    def __init__(self, root: Path, user: str = "", password: str = "") -> None:
+        self.root = root
+        self.user = user
+        self.password = password
+        self.redirects: dict[str, str] = {}
+        self.authorizations: list[str] = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+
+    def __enter__(self) -> GitHttpServer:
+        self.root.mkdir(parents=True, exist_ok=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def url(self, name: str) -> str:
+        """Return the address of repository `name`."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}/{name}.git"
+
+    def path(self, name: str) -> Path:
+        """Return where repository `name` lies on disk."""
+        return self.root / f"{name}.git"
+
+    def create(self, name: str, files: dict[str, str]) -> str:
+        """Make repository `name` whose branch main holds `files`; without files it is empty. Return the commit."""
+        bare = self.path(name)
+        git("init", "--quiet", "--bare", "--initial-branch=main", str(bare), cwd=self.root)
+        git("config", "http.receivepack", "true", cwd=bare)
+        git("config", "uploadpack.allowFilter", "true", cwd=bare)
+        return self.commit(name, files, "First") if files else ""
+
+    def commit(self, name: str, files: dict[str, str], message: str, branch: str = "main") -> str:
+        """Put a commit with `files` on top of `branch`, as somebody else would; return its SHA."""
+        with tempfile.TemporaryDirectory() as folder:
+            checkout = Path(folder) / "checkout"
+            git("clone", "--quiet", str(self.path(name)), str(checkout), cwd=self.root)
+            git("checkout", "--quiet", "-B", branch, cwd=checkout)
+            for path, text in files.items():
+                place = checkout / path
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_text(text)
+            git("add", "--all", cwd=checkout)
+            git("commit", "--quiet", "-m", message, cwd=checkout)
+            git("push", "--quiet", "origin", branch, cwd=checkout)
+            return git("rev-parse", "HEAD", cwd=checkout)
+
+    def log(self, name: str, branch: str = "main") -> list[tuple[str, str]]:
+        """Return (SHA, message) of the commits of `branch`, newest first."""
+        lines = git("log", "--format=%H %s", branch, cwd=self.path(name)).splitlines()
+        return [(line[:40], line[41:]) for line in lines]
+
+    def read(self, name: str, branch: str, path: str) -> str:
+        """Return the text of a file at the tip of `branch`, without its last newline."""
+        return git("show", f"{branch}:{path}", cwd=self.path(name))
+
+    def accepts(self, authorization: str) -> bool:
+        """Say whether a request with this header may enter."""
+        if not self.user:
+            return True
+        pair = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+        return authorization == f"Basic {pair}"
+
+
+def _handler(server: GitHttpServer) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._answer()
+
+        def do_POST(self) -> None:
+            self._answer()
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Keep the test output quiet."""
+
+        def _answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+            authorization = self.headers.get("Authorization", "")
+            if authorization:
+                server.authorizations.append(authorization)
+            name = self.path.split("/")[1].removesuffix(".git")
+            if name in server.redirects:
+                rest = self.path.split("/", 2)[2]
+                self._plain(302, {"Location": f"{server.redirects[name]}/{rest}"})
+            elif not server.accepts(authorization):
+                self._plain(401, {"WWW-Authenticate": 'Basic realm="git"'})
+            else:
+                self._run(body)
+
+        def _plain(self, status: int, headers: dict[str, str]) -> None:
+            self.send_response(status)
+            for key, value in headers.items():
+                self.send_header(key, value)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def _run(self, body: bytes) -> None:
+            path, _, query = self.path.partition("?")
+            environment = {
+                "PATH": os.environ["PATH"],
+                "HOME": os.devnull,
+                "GIT_CONFIG_NOSYSTEM": "1",
+                "GIT_CONFIG_GLOBAL": os.devnull,
+                "GIT_PROJECT_ROOT": str(server.root),
+                "GIT_HTTP_EXPORT_ALL": "1",
+                "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+                "REQUEST_METHOD": self.command,
+                "PATH_INFO": path,
+                "QUERY_STRING": query,
+                "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+                "CONTENT_LENGTH": str(len(body)),
+                "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+                "REMOTE_USER": server.user,
+                "REMOTE_ADDR": "127.0.0.1",
+            }
+            program = shutil.which("git") or "git"
+            done = subprocess.run(
+                [program, "http-backend"],
+                input=body,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                check=False,
+            )
+            head, _, content = done.stdout.partition(b"\r\n\r\n")
+            fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if line)
+            self.send_response(int(fields.pop("Status", "200").split()[0]))
+            for key, value in fields.items():
+                self.send_header(key, value)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+    return Handler

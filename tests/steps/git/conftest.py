@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from airfreight.model.credential import Credential
+from airfreight.steps.base import PromotionStep, StepContext, StepResult, StepSettings
+from airfreight.steps.git_clone import GitCloneStep
+from airfreight.steps.workdir import WorkDirectory
+from tests.git_http import GitHttpServer
+
+STARTED = datetime(2024, 5, 1, 12, 0, tzinfo=UTC)
+PASSWORD = "s3cret/ü+token"
+
+
+@dataclass
+class Logins:
+    """Credentials by URL, and which were asked for."""
+
+    known: dict[str, Credential] = field(default_factory=dict)
+    asked: list[tuple[str, str]] = field(default_factory=list)
+
+    def find(self, kind: str, url: str) -> Credential | None:
+        self.asked.append((kind, url))
+        return self.known.get(url)
+
+
+@dataclass
+class Bench:
+    """Runs steps in one work directory of one Promotion."""
+
+    root: Path
+    logins: Logins
+    promotion: str = "dev.01hx.abcdef0"
+    settings: StepSettings = field(
+        default_factory=lambda: StepSettings(allow_credentials_over_http=True)
+    )
+
+    def context(self, alias: str = "step-1") -> StepContext:
+        return StepContext(
+            project="shop",
+            stage="dev",
+            promotion=self.promotion,
+            alias=alias,
+            started_at=STARTED,
+            workdir=WorkDirectory(self.root),
+            credentials=self.logins,
+            settings=self.settings,
+            http=httpx.Client,
+            log=logging.getLogger("tests.steps.git"),
+        )
+
+    def run(self, step: PromotionStep[Any], alias: str = "step-1", **config: Any) -> StepResult:
+        return step.run(step.config_type.model_validate(config), self.context(alias))
+
+    def clone(self, url: str, path: str = "src", **checkout: Any) -> StepResult:
+        return self.run(GitCloneStep(), repoURL=url, checkout=[{"path": path, **checkout}])
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[GitHttpServer]:
+    with GitHttpServer(tmp_path / "remote") as running:
+        yield running
+
+
+@pytest.fixture
+def locked(tmp_path: Path) -> Iterator[GitHttpServer]:
+    with GitHttpServer(tmp_path / "locked", user="robot", password=PASSWORD) as running:
+        yield running
+
+
+@pytest.fixture
+def new_bench(tmp_path: Path) -> Callable[[], Bench]:
+    made: list[Bench] = []
+
+    def make() -> Bench:
+        root = tmp_path / f"work{len(made)}"
+        root.mkdir()
+        made.append(Bench(root, Logins()))
+        return made[-1]
+
+    return make
+
+
+@pytest.fixture
+def bench(new_bench: Callable[[], Bench]) -> Bench:
+    return new_bench()
