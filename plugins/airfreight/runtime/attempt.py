@@ -1,0 +1,148 @@
+"""One run of one step, and what it means for the step (`kargo.md` §2.1)."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import ValidationError
+
+from airfreight.errors import RetryableStepError, TerminalStepError
+from airfreight.model.promotion import InflatedStep, StepExecution, StepStatus
+from airfreight.steps.base import PromotionStep, StepContext
+
+_SHORTEST_POLL = timedelta(seconds=10)
+_DEFAULT_POLL = timedelta(minutes=5)
+_LONGEST_BACK_OFF = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """How a run ended.
+
+    `error` None: the step said so itself. Else it is the error's text, which `terminal` ones say as it is.
+    """
+
+    status: StepStatus
+    message: str = ""
+    output: dict[str, Any] | None = None
+    retry_after: timedelta | None = None
+    error: str | None = None
+    terminal: bool = False
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Where the step stands now. `retry_after` None: it has ended as `status`."""
+
+    status: StepStatus
+    message: str = ""
+    error_count: int = 0
+    retry_after: timedelta | None = None
+
+
+def attempt_step(
+    kind: PromotionStep[Any], config: Mapping[str, Any], context: StepContext
+) -> Attempt:
+    """Type `config` and run the step once; whatever it raises becomes an Attempt."""
+    try:
+        typed = kind.config_type.model_validate(config)
+    except ValidationError as error:
+        return _terminal(StepStatus.FAILED, f"invalid {kind.kind} config: {_fields(error)}")
+    try:
+        result = kind.run(typed, context)
+    except TerminalStepError as error:
+        if error.failed:
+            return _terminal(StepStatus.FAILED, str(error))
+        return _terminal(StepStatus.ERRORED, f"an unrecoverable error occurred: {error}")
+    except RetryableStepError as error:
+        return Attempt(StepStatus.ERRORED, error=str(error))
+    except Exception as error:
+        return _unexpected(error, kind, context)
+    output = None if result.output is None else dict(result.output)
+    if result.status is StepStatus.ERRORED:
+        text = result.message or "the step ended as Errored"
+        return Attempt(StepStatus.ERRORED, output=output, error=text)
+    return Attempt(result.status, result.message, output, result.retry_after)
+
+
+def _terminal(status: StepStatus, text: str) -> Attempt:
+    return Attempt(status, error=text, terminal=True)
+
+
+def _fields(error: ValidationError) -> str:
+    """Name each field at fault; never its value, which may be a secret."""
+    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    return "; ".join(
+        f"{'.'.join(str(part) for part in fault['loc']) or 'config'}: {fault['msg']}"
+        for fault in faults
+    )
+
+
+def _unexpected(error: Exception, kind: PromotionStep[Any], context: StepContext) -> Attempt:
+    # The text of a foreign exception may hold a secret: its type and place are enough to find the fault.
+    name = type(error).__name__
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    context.log.error(
+        "step %s (%s) raised %s at %s:%s",
+        context.alias,
+        kind.kind,
+        name,
+        frame.filename,
+        frame.lineno,
+    )
+    return _terminal(
+        StepStatus.ERRORED,
+        f'an unrecoverable error occurred: step "{context.alias}" ({kind.kind}) raised {name};'
+        " this is a fault of the step, its place is in the log",
+    )
+
+
+def judge(
+    step: InflatedStep,
+    kind: PromotionStep[Any],
+    execution: StepExecution,
+    attempt: Attempt,
+    now: datetime,
+) -> Verdict:
+    """Say whether the step has ended, waits, or is tried again; a time-out shows only in what has not ended."""
+    verdict = _judge_run(step, kind, execution.error_count, attempt)
+    timeout = kind.default_timeout if step.retry.timeout is None else step.retry.timeout
+    if verdict.retry_after is None or not timeout or execution.started_at is None:
+        return verdict
+    left = execution.started_at + timeout - now
+    if left <= timedelta(0):
+        text = f'step "{step.alias}" timed out after {timeout}'
+        last = f": {verdict.message}" if verdict.message else ""
+        return Verdict(StepStatus.ERRORED, text + last, verdict.error_count)
+    return replace(verdict, retry_after=min(verdict.retry_after, left))
+
+
+def _judge_run(
+    step: InflatedStep, kind: PromotionStep[Any], errors: int, attempt: Attempt
+) -> Verdict:
+    if attempt.error is not None:
+        return _judge_error(step, kind, errors + 1, attempt)
+    # Failed without an error is no end: a step that answers so asks to be polled until its time-out.
+    if attempt.status in (StepStatus.RUNNING, StepStatus.FAILED):
+        wish = attempt.retry_after or _DEFAULT_POLL
+        poll = max(wish, _SHORTEST_POLL)
+        return Verdict(StepStatus.RUNNING, attempt.message, errors, poll)
+    return Verdict(attempt.status, attempt.message, errors)
+
+
+def _judge_error(
+    step: InflatedStep, kind: PromotionStep[Any], errors: int, attempt: Attempt
+) -> Verdict:
+    if attempt.terminal:
+        return Verdict(attempt.status, attempt.error or "", errors)
+    threshold = step.retry.error_threshold or kind.default_error_threshold
+    if errors >= threshold:
+        met = f'step "{step.alias}" met error threshold of {threshold}: {attempt.error}'
+        return Verdict(attempt.status, met, errors)
+    # 2**9 s is past the longest back-off already; a threshold may be any number.
+    back_off = min(timedelta(seconds=2 ** min(errors - 1, 9)), _LONGEST_BACK_OFF)
+    return Verdict(StepStatus.RUNNING, f"{attempt.error}; step will be retried", errors, back_off)

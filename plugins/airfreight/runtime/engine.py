@@ -1,0 +1,259 @@
+"""The promotion engine: runs a Promotion's steps in order, by Kargo's rules (`kargo.md` §2.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from airfreight.errors import ExpressionError
+from airfreight.model.promotion import (
+    SEVERITY,
+    InflatedStep,
+    Promotion,
+    PromotionPhase,
+    PromotionStatus,
+    StepExecution,
+    StepStatus,
+)
+from airfreight.runtime.attempt import Attempt, Verdict, attempt_step, judge
+from airfreight.runtime.environment import StepEvaluation
+from airfreight.runtime.functions import has_failed
+from airfreight.steps.base import PromotionStep, StepContext
+from airfreight.steps.registry import StepRegistry
+
+ContextFor = Callable[[InflatedStep, Promotion, Mapping[str, Any] | None], StepContext]
+OnStep = Callable[[str, Literal["start", "end"], str], object]
+"""Called with a step's alias, what happens, and at the end the step's status and message."""
+
+_PATIENCE = timedelta(seconds=30)  # a worker's slot is too dear to be slept in for longer
+
+
+class PromotionEngine:
+    """Runs Promotions; holds no state of its own between two runs.
+
+    `context_for` gets the step's earlier output as its third argument. `on_change` gets each new status before the
+    engine goes on, so that what it saves is never behind what was done by more than one step's run. `config_maps` is
+    what ``configMap()`` reads: name → data.
+    """
+
+    def __init__(
+        self,
+        *,
+        registry: StepRegistry,
+        context_for: ContextFor,
+        clock: Callable[[], datetime],
+        sleep: Callable[[float], object],
+        on_change: Callable[[PromotionStatus], object],
+        on_step: OnStep,
+        config_maps: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
+        self._registry = registry
+        self._context_for = context_for
+        self._clock = clock
+        self._sleep = sleep
+        self._on_change = on_change
+        self._on_step = on_step
+        self._config_maps = config_maps or {}
+
+    def run(self, promotion: Promotion, status: PromotionStatus) -> PromotionStatus:
+        """Go on from `status` until the Promotion ends or a step waits.
+
+        Where a step waits, the phase is Running and `retry_after` says when to call again; else the phase is terminal.
+        A terminal `status` comes back as it is.
+        """
+        if status.phase.is_terminal:
+            return status
+        patience = _PATIENCE
+        status = self._changed(
+            status,
+            phase=PromotionPhase.RUNNING,
+            started_at=status.started_at or self._clock(),
+            retry_after=None,
+        )
+        while status.current_step < len(promotion.steps):
+            errors = _error_count(status)
+            status = self._run_step(promotion, status)
+            wait = status.retry_after
+            if wait is None:
+                continue
+            if _error_count(status) == errors or wait > patience:
+                return self._changed(status)
+            patience -= wait
+            status = self._changed(status, retry_after=None)
+            self._sleep(wait.total_seconds())
+        return self._finished(status)
+
+    def _run_step(self, promotion: Promotion, status: PromotionStatus) -> PromotionStatus:
+        """Run the current step once, or find that it does not run."""
+        step = promotion.steps[status.current_step]
+        self._on_step(step.alias, "start", "")
+        after = self._step(step, promotion, status)
+        execution = after.executions[status.current_step]
+        message = f": {execution.message}" if execution.message else ""
+        self._on_step(step.alias, "end", f"{execution.status}{message}")
+        return after
+
+    def _step(
+        self, step: InflatedStep, promotion: Promotion, status: PromotionStatus
+    ) -> PromotionStatus:
+        kind = self._registry.find(step.uses)
+        if kind is None:
+            unknown = self._registry.explain_unknown(step.uses)
+            return self._ended(step, status, Verdict(StepStatus.ERRORED, unknown))
+        if len(status.executions) <= status.current_step:
+            refusal = self._refuse_start(step, promotion, status)
+            if refusal is not None:
+                return self._ended(step, status, refusal)
+            started = _execution(step, started_at=self._clock())
+            status = self._changed(_replace_execution(status, started))
+        try:
+            config = self._evaluation(step, promotion, status).config()
+        except ExpressionError as error:
+            errors = _error_count(status)
+            verdict = Verdict(StepStatus.ERRORED, f"config cannot be evaluated: {error}", errors)
+            return self._ended(step, status, verdict)
+        context = self._context_for(step, promotion, status.state.get(step.alias))
+        return self._judged(step, kind, status, attempt_step(kind, config, context))
+
+    def _refuse_start(
+        self, step: InflatedStep, promotion: Promotion, status: PromotionStatus
+    ) -> Verdict | None:
+        """Return why the step does not start, or None where it does: asked once, before its first run."""
+        if not step.if_:
+            if has_failed(status.executions):
+                return Verdict(StepStatus.SKIPPED, "skipped: an earlier step failed")
+            return None
+        try:
+            answer = self._evaluation(step, promotion, status).condition()
+        except ExpressionError as error:
+            return Verdict(StepStatus.ERRORED, f"if cannot be evaluated: {error}")
+        if not isinstance(answer, bool):
+            text = f"if must yield true or false, not {answer!r:.80}; write it as ${{{{ … }}}}"
+            return Verdict(StepStatus.ERRORED, text)
+        return None if answer else Verdict(StepStatus.SKIPPED, "skipped: if is false")
+
+    def _judged(
+        self,
+        step: InflatedStep,
+        kind: PromotionStep[Any],
+        status: PromotionStatus,
+        attempt: Attempt,
+    ) -> PromotionStatus:
+        state = {**status.state, **_outputs(step, kind, status.state, attempt)}
+        status = status.model_copy(update={"state": state})
+        execution = status.executions[status.current_step]
+        verdict = judge(step, kind, execution, attempt, self._clock())
+        if verdict.retry_after is None:
+            return self._ended(step, status, verdict)
+        running = {"message": verdict.message, "error_count": verdict.error_count}
+        status = _replace_execution(status, execution.model_copy(update=running))
+        waiting = {"message": verdict.message, "retry_after": verdict.retry_after}
+        return status.model_copy(update=waiting)
+
+    def _ended(
+        self, step: InflatedStep, status: PromotionStatus, verdict: Verdict
+    ) -> PromotionStatus:
+        started = len(status.executions) > status.current_step
+        execution = status.executions[status.current_step] if started else _execution(step)
+        ended = {
+            "status": verdict.status,
+            "message": verdict.message,
+            "error_count": verdict.error_count,
+            "finished_at": self._clock(),
+        }
+        status = _replace_execution(status, execution.model_copy(update=ended))
+        return self._changed(status, current_step=status.current_step + 1, message="")
+
+    def _finished(self, status: PromotionStatus) -> PromotionStatus:
+        worst = _worst(status.executions)
+        phase = PromotionPhase.SUCCEEDED
+        if worst is not None and worst.status not in (StepStatus.SUCCEEDED, StepStatus.SKIPPED):
+            phase = PromotionPhase(worst.status.value)
+        message = worst.message if worst is not None else ""
+        return self._changed(status, phase=phase, message=message, finished_at=self._clock())
+
+    def _evaluation(
+        self, step: InflatedStep, promotion: Promotion, status: PromotionStatus
+    ) -> StepEvaluation:
+        return StepEvaluation(promotion, step, status, self._config_maps)
+
+    def _changed(self, status: PromotionStatus, **update: Any) -> PromotionStatus:
+        status = status.model_copy(update=update)
+        self._on_change(status)
+        return status
+
+
+def restart(status: PromotionStatus) -> PromotionStatus:
+    """Return what remains of `status` where the work directory was lost: step 0 again, outputs kept.
+
+    A terminal status comes back as it is.
+    """
+    if status.phase.is_terminal:
+        return status
+    return PromotionStatus(
+        phase=PromotionPhase.RUNNING, state=status.state, started_at=status.started_at
+    )
+
+
+def abort(status: PromotionStatus, clock: Callable[[], datetime], reason: str) -> PromotionStatus:
+    """Return `status` ended as Aborted, with the step that runs or waits; a terminal one as it is."""
+    if status.phase.is_terminal:
+        return status
+    now = clock()
+    ended = {"message": reason, "finished_at": now}
+    aborted = {**ended, "status": StepStatus.ABORTED}
+    executions = tuple(
+        execution.model_copy(update=aborted)
+        if execution.status is StepStatus.RUNNING
+        else execution
+        for execution in status.executions
+    )
+    update = {**ended, "phase": PromotionPhase.ABORTED, "executions": executions}
+    return status.model_copy(update={**update, "retry_after": None})
+
+
+def needs_workdir(promotion: Promotion, status: PromotionStatus, registry: StepRegistry) -> bool:
+    """Say whether the current step or a later one uses the work directory."""
+    left = (registry.find(step.uses) for step in promotion.steps[status.current_step :])
+    return any(kind is not None and kind.uses_workdir for kind in left)
+
+
+def _execution(step: InflatedStep, started_at: datetime | None = None) -> StepExecution:
+    return StepExecution(
+        alias=step.alias,
+        uses=step.uses,
+        started_at=started_at,
+        continue_on_error=step.continue_on_error,
+    )
+
+
+def _replace_execution(status: PromotionStatus, execution: StepExecution) -> PromotionStatus:
+    executions = (*status.executions[: status.current_step], execution)
+    return status.model_copy(update={"executions": executions})
+
+
+def _outputs(
+    step: InflatedStep, kind: PromotionStep[Any], state: Mapping[str, Any], attempt: Attempt
+) -> dict[str, Any]:
+    """Return what the run changes in the Promotion's state.
+
+    A run that raised keeps what an earlier one put out (Kargo forgets it): a pushed branch must be found again.
+    """
+    if attempt.error is not None:
+        return {step.alias: state.get(step.alias)}
+    output = attempt.output
+    changed: dict[str, Any] = {step.alias: output}
+    if kind.propagates_output and step.task_alias and output:
+        changed[step.task_alias] = {**(state.get(step.task_alias) or {}), **output}
+    return changed
+
+
+def _error_count(status: PromotionStatus) -> int:
+    started = len(status.executions) > status.current_step
+    return status.executions[status.current_step].error_count if started else 0
+
+
+def _worst(executions: tuple[StepExecution, ...]) -> StepExecution | None:
+    counted = [execution for execution in executions if not execution.continue_on_error]
+    return max(counted, key=lambda execution: SEVERITY.index(execution.status), default=None)

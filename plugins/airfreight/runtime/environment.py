@@ -1,0 +1,123 @@
+"""What a step's expressions see: `ctx`, `vars`, `outputs`, `task`, `stepMetas` (`kargo.md` §3.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from airfreight.errors import ExpressionError
+from airfreight.expr.templates import evaluate_template
+from airfreight.expr.values import Moment, Struct
+from airfreight.model.base import Variable
+from airfreight.model.promotion import InflatedStep, Promotion, PromotionStatus, StepExecution
+from airfreight.runtime.functions import Context, Scope, functions
+
+
+@dataclass(frozen=True)
+class StepEvaluation:
+    """Evaluates one step's expressions at one moment of its Promotion; every method may raise ExpressionError."""
+
+    promotion: Promotion
+    step: InflatedStep
+    status: PromotionStatus
+    config_maps: Mapping[str, Mapping[str, str]]
+
+    def condition(self) -> Any:
+        """Return what the step's `if` yields; anything but a bool is the author's mistake."""
+        return self._evaluate(self.step.if_, self.environment(), "step")
+
+    def config(self) -> dict[str, Any]:
+        """Return the step's config, every string in it evaluated, typed as Kargo types it."""
+        config: dict[str, Any] = self._evaluate(self.step.config, self.environment(), "step")
+        return config
+
+    def environment(self) -> dict[str, Any]:
+        """Return all that `if` and `config` see.
+
+        The Promotion's vars see `ctx` and the vars before them; the step's also what went before.
+        """
+        above = {"ctx": self._ctx()}
+        shared = self._vars(self.promotion.vars, above, {})
+        before = above | self._before()
+        return {**before, "vars": self._vars(self.step.vars, before, shared)}
+
+    def _vars(
+        self, variables: Iterable[Variable], env: Mapping[str, Any], values: dict[str, Any]
+    ) -> dict[str, Any]:
+        for variable in variables:
+            try:
+                value = self._evaluate(variable.value, {**env, "vars": values}, "vars")
+            except ExpressionError as error:
+                raise ExpressionError(f"variable {variable.name!r}: {error}") from error
+            values = {**values, variable.name: value}
+        return values
+
+    def _evaluate(self, value: Any, env: Mapping[str, Any], context: Context) -> Any:
+        scope = Scope(
+            freight=self.promotion.freight_collection,
+            executions=self._earlier(),
+            task_alias=self.step.task_alias,
+            config_maps=self.config_maps,
+        )
+        return evaluate_template(value, env, functions(scope, context))
+
+    def _earlier(self) -> tuple[StepExecution, ...]:
+        return self.status.executions[: self.status.current_step]
+
+    def _ctx(self) -> dict[str, Any]:
+        promotion, freight = self.promotion, self.promotion.target
+        return {
+            "project": promotion.project,
+            "stage": promotion.stage,
+            "promotion": promotion.name,
+            "targetFreight": {
+                "name": freight.name,
+                "alias": freight.alias,
+                "origin": {"name": freight.content.origin.name},
+            },
+            "meta": {
+                "promotion": {"actor": promotion.actor, "rollback": promotion.rollback},
+                "step": {"alias": self.step.alias},
+            },
+        }
+
+    def _before(self) -> dict[str, Any]:
+        started = (e for e in self.status.executions if e.started_at is not None)
+        seen: dict[str, Any] = {
+            "outputs": self.status.state,
+            "stepMetas": {execution.alias: _step_meta(execution) for execution in started},
+        }
+        if self.step.task_alias:
+            prefix = f"{self.step.task_alias}::"
+            siblings = {
+                alias.removeprefix(prefix): output
+                for alias, output in self.status.state.items()
+                if alias.startswith(prefix)
+            }
+            seen["task"] = {"outputs": siblings}
+        return seen
+
+
+def _step_meta(execution: StepExecution) -> Struct:
+    fields = {
+        "Alias": execution.alias,
+        "Status": execution.status.value,
+        "Message": execution.message,
+        "StartedAt": _moment(execution.started_at),
+        "FinishedAt": _moment(execution.finished_at),
+        "ErrorCount": execution.error_count,
+        "ContinueOnError": execution.continue_on_error,
+    }
+    return Struct(
+        "StepExecutionMetadata", fields, {name: name[0].lower() + name[1:] for name in fields}
+    )
+
+
+def _moment(moment: datetime | None) -> Moment | None:
+    if moment is None:
+        return None
+    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    microseconds = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    return Moment(microseconds * 1_000, UTC)
