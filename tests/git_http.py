@@ -48,7 +48,9 @@ class GitHttpServer:
         self.password = password
         self.redirects: dict[str, str] = {}
         self.authorizations: list[str] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = ThreadingHTTPServer(
+            ("127.0.0.1", 0), type("Handler", (_Handler,), {"git": self})
+        )
 
     def __enter__(self) -> GitHttpServer:
         self.root.mkdir(parents=True, exist_ok=True)
@@ -114,73 +116,72 @@ class GitHttpServer:
         return authorization == f"Basic {pair}"
 
 
-def _handler(server: GitHttpServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self._answer()
+class _Handler(BaseHTTPRequestHandler):
+    git: GitHttpServer
 
-        def do_POST(self) -> None:
-            self._answer()
+    def do_GET(self) -> None:
+        self._answer()
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Keep the test output quiet."""
+    def do_POST(self) -> None:
+        self._answer()
 
-        def _answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-            authorization = self.headers.get("Authorization", "")
-            if authorization:
-                server.authorizations.append(authorization)
-            name = self.path.split("/")[1].removesuffix(".git")
-            if name in server.redirects:
-                rest = self.path.split("/", 2)[2]
-                self._plain(302, {"Location": f"{server.redirects[name]}/{rest}"})
-            elif not server.accepts(authorization):
-                self._plain(401, {"WWW-Authenticate": 'Basic realm="git"'})
-            else:
-                self._run(body)
+    def log_message(self, format: str, *args: object) -> None:
+        """Keep the test output quiet."""
 
-        def _plain(self, status: int, headers: dict[str, str]) -> None:
-            self.send_response(status)
-            for key, value in headers.items():
-                self.send_header(key, value)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    def _answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        authorization = self.headers.get("Authorization", "")
+        if authorization:
+            self.git.authorizations.append(authorization)
+        name = self.path.split("/")[1].removesuffix(".git")
+        if name in self.git.redirects:
+            rest = self.path.split("/", 2)[2]
+            self._plain(302, {"Location": f"{self.git.redirects[name]}/{rest}"})
+        elif not self.git.accepts(authorization):
+            self._plain(401, {"WWW-Authenticate": 'Basic realm="git"'})
+        else:
+            self._run(body)
 
-        def _run(self, body: bytes) -> None:
-            path, _, query = self.path.partition("?")
-            environment = {
-                "PATH": os.environ["PATH"],
-                "HOME": os.devnull,
-                "GIT_CONFIG_NOSYSTEM": "1",
-                "GIT_CONFIG_GLOBAL": os.devnull,
-                "GIT_PROJECT_ROOT": str(server.root),
-                "GIT_HTTP_EXPORT_ALL": "1",
-                "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
-                "REQUEST_METHOD": self.command,
-                "PATH_INFO": path,
-                "QUERY_STRING": query,
-                "CONTENT_TYPE": self.headers.get("Content-Type", ""),
-                "CONTENT_LENGTH": str(len(body)),
-                "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
-                "REMOTE_USER": server.user,
-                "REMOTE_ADDR": "127.0.0.1",
-            }
-            program = shutil.which("git") or "git"
-            done = subprocess.run(
-                [program, "http-backend"],
-                input=body,
-                env=environment,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                check=False,
-            )
-            head, _, content = done.stdout.partition(b"\r\n\r\n")
-            fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if line)
-            self.send_response(int(fields.pop("Status", "200").split()[0]))
-            for key, value in fields.items():
-                self.send_header(key, value)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+    def _plain(self, status: int, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for key, value in headers.items():
+            self.send_header(key, value)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
-    return Handler
+    def _run(self, body: bytes) -> None:
+        path, _, query = self.path.partition("?")
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": os.devnull,
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_PROJECT_ROOT": str(self.git.root),
+            "GIT_HTTP_EXPORT_ALL": "1",
+            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+            "REQUEST_METHOD": self.command,
+            "PATH_INFO": path,
+            "QUERY_STRING": query,
+            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+            "CONTENT_LENGTH": str(len(body)),
+            "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+            "REMOTE_USER": self.git.user,
+            "REMOTE_ADDR": "127.0.0.1",
+        }
+        program = shutil.which("git") or "git"
+        done = subprocess.run(
+            [program, "http-backend"],
+            input=body,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
+        head, _, content = done.stdout.partition(b"\r\n\r\n")
+        fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if line)
+        self.send_response(int(fields.pop("Status", "200").split()[0]))
+        for key, value in fields.items():
+            self.send_header(key, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)

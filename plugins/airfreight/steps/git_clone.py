@@ -11,7 +11,6 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, model_validator
 
 from airfreight.artifacts.git import GitClient, identity
-from airfreight.artifacts.git_urls import check_ref_name
 from airfreight.errors import NotFoundError, TerminalStepError
 from airfreight.steps.base import PromotionStep, StepConfig, StepContext, StepResult
 from airfreight.steps.git_worktree import (
@@ -22,6 +21,7 @@ from airfreight.steps.git_worktree import (
     linked_place,
     refuse_signing,
     remote_of,
+    require_ref_name,
     step_errors,
 )
 
@@ -139,14 +139,14 @@ class _CheckoutRun:
         if checkout.commit is not None or checkout.tag is not None:
             return ["--detach", place, self._fixed_commit()]
         branch = checkout.branch or self._git.run("symbolic-ref", "--short", "HEAD")
-        check_ref_name(branch)
+        require_ref_name(branch, "branch")
         if not self._has(f"refs/heads/{branch}"):
             self._create(branch, config)
         return [place, branch]
 
     def _fixed_commit(self) -> str:
         name = self._checkout.commit or f"refs/tags/{self._checkout.tag}"
-        check_ref_name(self._checkout.commit or self._checkout.tag or "", "commit or tag")
+        require_ref_name(self._checkout.commit or self._checkout.tag or "", "commit or tag")
         if not self._has(name):
             raise NotFoundError(f"{self._url} has no {self._what()}")
         return self._git.run("rev-parse", "--verify", "--end-of-options", f"{name}^{{commit}}")

@@ -11,10 +11,16 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from airfreight.artifacts.git import GitOutcome, dated
-from airfreight.artifacts.git_urls import check_ref_name, commit_url
+from airfreight.artifacts.git_urls import commit_url
 from airfreight.errors import ArtifactError, NotFoundError, RetryableStepError, TerminalStepError
 from airfreight.steps.base import PromotionStep, StepConfig, StepContext, StepResult
-from airfreight.steps.git_worktree import Text, Worktree, open_worktree, step_errors
+from airfreight.steps.git_worktree import (
+    Text,
+    Worktree,
+    open_worktree,
+    require_ref_name,
+    step_errors,
+)
 
 _FIRST_DELAY, _GROWTH, _JITTER, _LONGEST_DELAY = 1.0, 1.5, 0.5, 30.0  # seconds, but for the factors
 
@@ -72,7 +78,7 @@ class GitPushStep(PromotionStep[GitPushConfig]):
         with step_errors():
             worktree = open_worktree(context, config.path)
             if config.tag is not None:
-                check_ref_name(config.tag, "tag")
+                require_ref_name(config.tag, "tag")
                 worktree.git.run("push", "origin", f"refs/tags/{config.tag}")
                 return StepResult(output=_output(worktree, None, config))
             branch = _target(worktree, config, context)
@@ -113,10 +119,7 @@ def _target(worktree: Worktree, config: GitPushConfig, context: StepContext) -> 
         if current.status:
             raise TerminalStepError("a commit or tag is checked out, no branch: set targetBranch")
         branch = current.stdout
-    try:
-        check_ref_name(branch)
-    except ArtifactError as error:
-        raise TerminalStepError(f"targetBranch: {error}") from None
+    require_ref_name(branch, "branch")
     return branch
 
 

@@ -17,6 +17,7 @@ from typing import Annotated
 from pydantic import Field
 
 from airfreight.artifacts.git import GitClient, GitRemote
+from airfreight.artifacts.git_urls import check_ref_name
 from airfreight.errors import (
     ArtifactError,
     AuthenticationError,
@@ -69,6 +70,14 @@ def remote_of(context: StepContext, url: str, *, verify_tls: bool = True) -> Git
             context.settings.allow_credentials_over_http,
             verify_tls,
         )
+    except ArtifactError as error:
+        raise TerminalStepError(str(error)) from None
+
+
+def require_ref_name(name: str, what: str) -> None:
+    """Raise TerminalStepError where no `what` (branch, tag) can have this name."""
+    try:
+        check_ref_name(name, what)
     except ArtifactError as error:
         raise TerminalStepError(str(error)) from None
 

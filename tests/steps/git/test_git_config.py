@@ -32,7 +32,7 @@ def clone(**checkout: Any) -> dict[str, Any]:
         pytest.param(
             CLONE,
             {"repoURL": URL, "checkout": []},
-            "checkout: Tuple should have at least 1 item after validation, not 0",
+            "checkout: Value should have at least 1 item after validation, not 0",
             id="empty checkout",
         ),
         pytest.param(
@@ -155,7 +155,7 @@ def test_a_git_folder_that_no_git_clone_made_is_not_used(bench: Bench) -> None:
     [URL, "http://localhost:3000/a/b", "ssh://git@host:22/a.git", "git@github.com:a/b.git"],
 )
 def test_an_address_of_a_remote_is_accepted(url: str) -> None:
-    assert check_repository_url(url) is None
+    check_repository_url(url)
 
 
 @pytest.mark.parametrize(
