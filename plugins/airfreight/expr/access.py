@@ -25,7 +25,9 @@ def fetch(target: Value, key: Value) -> Value:
     if isinstance(target, dict):
         return _entry(target, key)
     if target is None:
-        raise ExpressionError(f'cannot take {_shown(key)} of nil; write "?." where it may be missing')
+        raise ExpressionError(
+            f'cannot take {_shown(key)} of nil; write "?." where it may be missing'
+        )
     raise ExpressionError(f"a value of type {type_name(target)} has no {_shown(key)}")
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import math
 import re
+from base64 import b64encode
 from collections.abc import Iterator
+from decimal import Decimal
 
 from airfreight.errors import ExpressionError
 from airfreight.expr.functions import Function
+from airfreight.expr.gotime import format_span, format_time
 from airfreight.expr.limits import Meter
 from airfreight.expr.values import Moment, Named, Span, Struct, Value, Zone, type_name
 
-_HTML = str.maketrans(
-    {c: f"\\u{ord(c):04x}" for c in ("<", ">", "&", "\u2028", "\u2029")}
-)
+_HTML = str.maketrans({c: f"\\u{ord(c):04x}" for c in ("<", ">", "&", "\u2028", "\u2029")})
 _CONTROLS = {"\a": "a", "\b": "b", "\f": "f", "\n": "n", "\r": "r", "\t": "t", "\v": "v"}
 
 
@@ -22,31 +23,12 @@ def float_text(number: float, *, smallest: float) -> str:
     """Return the shortest text; below `smallest` and from 1e21 on with an exponent."""
     if not math.isfinite(number):
         return "NaN" if math.isnan(number) else ("+Inf" if number > 0 else "-Inf")
-    size = abs(number)
-    if size != 0 and (size < smallest or size >= 1e21):
-        mantissa, _, exponent = f"{number!r}".partition("e")
-        if not exponent:
-            mantissa, _, exponent = _scientific(number).partition("e")
-        digits = mantissa.removesuffix(".0")
-        return f"{digits}e{exponent[0] if exponent[0] in '+-' else '+'}{exponent.lstrip('+-'):0>2}"
-    text = format(number, "f") if "e" in repr(number) else repr(number)
-    if "e" in repr(number):
-        text = _positional(repr(number))
-    return text.removesuffix(".0")
-
-
-def _scientific(number: float) -> str:
-    return f"{number:.{max(len(re.sub('[^0-9]', '', repr(number)).strip('0')) - 1, 0)}e}"
-
-
-def _positional(text: str) -> str:
-    mantissa, _, exponent = text.partition("e")
-    sign = "-" if mantissa.startswith("-") else ""
-    whole, _, fraction = mantissa.lstrip("-").partition(".")
-    shift = int(exponent)
-    if shift < 0:
-        return f"{sign}0.{'0' * (-shift - 1)}{whole}{fraction.rstrip('0')}"
-    return sign + whole + fraction.removesuffix("0").ljust(shift, "0")
+    exact = Decimal(repr(number))
+    if number != 0 and not smallest <= abs(number) < 1e21:
+        digits = "".join(map(str, exact.as_tuple().digits)).rstrip("0")
+        mantissa = f"{digits[0]}.{digits[1:]}".rstrip(".")
+        return f"{'-' if number < 0 else ''}{mantissa}e{exact.adjusted():+03d}"
+    return f"{exact:f}".removesuffix(".0")
 
 
 def json_text(value: Value, meter: Meter, indent: int | None = None) -> str:
@@ -81,12 +63,8 @@ def _plain_scalar(value: Value, meter: Meter) -> Value:
             meter.text(len(value))
         return value
     if isinstance(value, bytes):
-        from base64 import b64encode
-
         return b64encode(value).decode("ascii")
     if isinstance(value, Moment):
-        from airfreight.expr.gotime import format_time
-
         return format_time(value, "2006-01-02T15:04:05.999999999Z07:00")
     if isinstance(value, Span):
         return value.nanoseconds
@@ -147,8 +125,6 @@ def plain_text(value: Value, meter: Meter) -> str:
 
 
 def _plain_object(value: Value, meter: Meter) -> str:
-    from airfreight.expr.gotime import format_span, format_time
-
     if isinstance(value, Moment):
         return format_time(value, "2006-01-02 15:04:05.999999999 -0700 MST")
     if isinstance(value, Span):

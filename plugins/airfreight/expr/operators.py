@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from itertools import starmap
 from typing import Any
 
 import re2
@@ -218,16 +217,9 @@ _SIMPLE: dict[str, Callable[[Value, Value], Value]] = {
     "**": _power,
     "^": _power,
     "matches": _matches,
-    **dict(
-        starmap(
-            lambda name, test: (name, _textual(name, test)),
-            (
-                ("contains", lambda text, part: part in text),
-                ("startsWith", str.startswith),
-                ("endsWith", str.endswith),
-            ),
-        )
-    ),
+    "contains": _textual("contains", lambda text, part: part in text),
+    "startsWith": _textual("startsWith", str.startswith),
+    "endsWith": _textual("endsWith", str.endswith),
 }
 _METERED: dict[str, Callable[[Value, Value, Meter], Value]] = {
     "+": add,

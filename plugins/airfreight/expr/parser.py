@@ -12,10 +12,12 @@ from lark.exceptions import VisitError
 
 from airfreight.errors import ExpressionError
 from airfreight.expr import nodes
-from airfreight.expr.limits import Limits
+from airfreight.expr.limits import DEFAULT_LIMITS, Limits
 from airfreight.expr.literals import bytes_value, number_value, raw_text_value, text_value
 from airfreight.expr.precedence import Infix, Pipe, Prefixed, build_row
 
+# As deep as a tree may be: without it a row of "!" takes quadratic time.
+_PREFIXES = DEFAULT_LIMITS.depth
 _WORDS = {"true": True, "false": False, "nil": None}
 
 
@@ -119,6 +121,8 @@ class _Builder(Transformer[Token, nodes.Node]):
     def unary(self, parts: list[Any]) -> Any:
         operator, operand = parts
         inner = _prefixed(operand)
+        if len(inner.operators) >= _PREFIXES:
+            raise ExpressionError("the expression nests too deeply", offset=_at(operator))
         return Prefixed(((str(operator), _at(operator)), *inner.operators), inner.operand)
 
     def member(self, parts: list[Any]) -> Any:

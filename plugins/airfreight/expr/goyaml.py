@@ -1,0 +1,70 @@
+"""YAML as Go's yaml.v3 writes it: four spaces, sorted keys, sequences within maps indented."""
+
+from __future__ import annotations
+
+import re
+import yaml
+from yaml.nodes import ScalarNode
+
+from airfreight.expr.gofloat import parse_float
+from airfreight.expr.gotext import float_text
+from airfreight.expr.values import Value
+
+_OLD_BOOLS = frozenset(
+    form
+    for word in ("y", "n", "yes", "no", "on", "off")
+    for form in (word, word.capitalize(), word.upper())
+)
+_RESOLVED = re.compile(
+    r"|~|null|Null|NULL|true|True|TRUE|false|False|FALSE|<<|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+    r"|\d{4}-\d\d?-\d\d?(?:[Tt ].*)?|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?"
+    r"|[-+]?0(?:x[0-9a-fA-F_]+|o?[0-7_]+|b[01_]+)"
+)
+
+
+class _Dumper(yaml.SafeDumper):
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        inside_item = bool(self.indents) and self.sequence_context and not flow
+        super().increase_indent(flow, indentless and flow)
+        if inside_item and self.indents[-1] is not None:
+            # The dash and its space are the indentation of what stands in a list item.
+            self.indent = self.indents[-1] + 2
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> ScalarNode:
+    style = None
+    if _RESOLVED.fullmatch(text) or text in _OLD_BOOLS or _is_number(text):
+        style = '"'
+    elif "\n" in text:
+        style = "|"
+    elif any(ord(character) > 0xFFFF for character in text):
+        style = '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+def _is_number(text: str) -> bool:
+    return text[:1] in "+-.0123456789" and parse_float(text.replace("_", "")) is not None
+
+
+def _represent_float(dumper: yaml.SafeDumper, number: float) -> ScalarNode:
+    text = float_text(number, smallest=1e-4)
+    text = {"+Inf": ".inf", "-Inf": "-.inf", "NaN": ".nan"}.get(text, text)
+    return dumper.represent_scalar("tag:yaml.org,2002:float", text)
+
+
+def _represent_integral(dumper: yaml.SafeDumper, number: float) -> ScalarNode:
+    if number.is_integer() and abs(number) < 1e21:
+        return dumper.represent_scalar("tag:yaml.org,2002:int", float_text(number, smallest=1e-4))
+    return _represent_float(dumper, number)
+
+
+_Dumper.add_representer(str, _represent_text)
+_Dumper.add_representer(float, _represent_integral)
+
+
+def yaml_text(value: Value) -> str:
+    """Return the document of a value that `plain_json` made; it ends with a newline."""
+    text = yaml.dump(
+        value, Dumper=_Dumper, indent=4, allow_unicode=True, width=float("inf"), sort_keys=True
+    )
+    return text.removesuffix("...\n")
