@@ -1,0 +1,74 @@
+"""What was found wrong with one document, each with its place and its field as in the manifest."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from airfreight.errors import Problem
+from airfreight.manifests.nodes import Document, Path
+
+
+def dotted(path: Path) -> str:
+    """Return `path` as people write it: ``spec.subscriptions[0].image.repoURL``."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif re.fullmatch(r"[\w-]+", part):
+            text += f".{part}"
+        else:
+            text += f"[{part!r}]"
+    return text.removeprefix(".")
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """Return a hint that names the known word nearest to `word`, or nothing where none is near."""
+    names = sorted(known)
+    near = difflib.get_close_matches(word, names, n=1) or [
+        name for name in names if name.lower() == word.lower()
+    ]
+    return f"did you mean {near[0]!r}?" if near else ""
+
+
+@dataclass
+class Findings:
+    """Collects the problems of one document about one `subject`, such as ``Stage prod``."""
+
+    document: Document
+    subject: str = ""
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """The problems that disable something."""
+        return tuple(problem for problem in self.problems if problem.severity == "error")
+
+    def error(self, path: Path, message: str, hint: str = "", *, offset: int | None = None) -> None:
+        """Note an error in the value at `path`; `offset` counts into a string value."""
+        self._add(path, message, hint, "error", offset)
+
+    def warn(self, path: Path, message: str, hint: str = "", *, offset: int | None = None) -> None:
+        """Note what is read but probably not meant."""
+        self._add(path, message, hint, "warning", offset)
+
+    def warn_key(self, path: Path, message: str, hint: str = "") -> None:
+        """Note something about the key that ends `path`."""
+        location = self.document.keys.get(path) or self.document.locate(path)
+        problem = Problem(location, dotted(path), message, hint, "warning", self.subject)
+        self.problems.append(problem)
+
+    def _add(
+        self,
+        path: Path,
+        message: str,
+        hint: str,
+        severity: Literal["error", "warning"],
+        offset: int | None,
+    ) -> None:
+        location = self.document.locate(path, offset)
+        problem = Problem(location, dotted(path), message, hint, severity, self.subject)
+        self.problems.append(problem)

@@ -1,0 +1,172 @@
+"""A project's folder → its model, with every problem of every file.
+
+A file that is no YAML raises; all else disables only what needs it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from airfreight.errors import Location, ManifestError, Problem
+from airfreight.manifests.kinds import Manifest, read_manifest
+from airfreight.manifests.nodes import Document, read_documents
+from airfreight.manifests.pipelines import Pipeline, connect, find_edges
+from airfreight.manifests.references import Declared, check_pipelines, check_references
+from airfreight.model.project import ConfigMap, Project, ProjectConfig, RepositoryCredential
+from airfreight.model.stage import PromotionTask, Stage
+from airfreight.model.warehouse import Warehouse
+from airfreight.steps.registry import StepRegistry
+
+__all__ = ["CLUSTER", "LoadedProject", "Pipeline", "load_project"]
+
+CLUSTER = "_cluster"
+_SUFFIXES = (".yaml", ".yml")
+
+MeaningT = TypeVar("MeaningT")
+
+
+@dataclass(frozen=True)
+class LoadedProject:
+    """All that a project's manifests say.
+
+    `disabled` maps ``Stage <name>`` and ``Warehouse <name>`` to the errors that take them out of service. A disabled
+    Stage stays in `stages`, in the shape of its tasks, wherever that shape could be read; a disabled Warehouse
+    watches nothing. `digest` is the SHA-256 of all bytes read, file names included.
+    """
+
+    name: str
+    config: ProjectConfig
+    warehouses: tuple[Warehouse, ...]
+    stages: tuple[Stage, ...]
+    tasks: tuple[PromotionTask, ...]
+    cluster_tasks: tuple[PromotionTask, ...]
+    credentials: tuple[RepositoryCredential, ...]
+    config_maps: tuple[ConfigMap, ...]
+    problems: tuple[Problem, ...]
+    disabled: Mapping[str, tuple[Problem, ...]]
+    digest: str
+    pipelines: tuple[Pipeline, ...]
+
+
+@dataclass(frozen=True)
+class _Folder:
+    """The documents of a folder; `unreadable` holds the problems of files that are no YAML."""
+
+    documents: tuple[Document, ...]
+    unreadable: tuple[Problem, ...]
+    digest: bytes
+
+
+def load_project(pipelines: Path, name: str, registry: StepRegistry) -> LoadedProject:
+    """Read `<pipelines>/<name>/` and `<pipelines>/_cluster/`.
+
+    Raises ManifestError, with the problems of all files of the project, where one of them is no YAML, and where there
+    is no such folder.
+    """
+    _check_folder(pipelines, name)
+    own = _read_folder(pipelines, name, recursive=True)
+    if own.unreadable:
+        raise ManifestError(own.unreadable)
+    cluster = _read_folder(pipelines, CLUSTER, recursive=False)
+    problems = list(cluster.unreadable)
+    manifests = [
+        *_read_manifests(cluster.documents, None, registry, problems),
+        *_read_manifests(own.documents, name, registry, problems),
+    ]
+    declared = Declared(name, manifests, cluster_readable=not cluster.unreadable)
+    digest = hashlib.sha256(own.digest + cluster.digest).hexdigest()
+    return _assemble(declared, problems, digest)
+
+
+def _check_folder(pipelines: Path, name: str) -> None:
+    try:
+        Project(name=name)
+    except ValueError:
+        message = f"{name!r} is no name for a project"
+        hint = "lower-case letters, digits, '-' and '.'"
+        raise ManifestError([Problem(Location(ascii(name)), "", message, hint)]) from None
+    if not (pipelines / name).is_dir():
+        message = "there is no such folder of manifests"
+        raise ManifestError([Problem(Location(name), "", message)])
+
+
+def _read_folder(pipelines: Path, folder: str, *, recursive: bool) -> _Folder:
+    found = (pipelines / folder).rglob("*") if recursive else (pipelines / folder).glob("*")
+    paths = sorted(path for path in found if path.suffix in _SUFFIXES and not path.is_dir())
+    documents: list[Document] = []
+    unreadable: list[Problem] = []
+    digest = hashlib.sha256()
+    for path in paths:
+        file = path.relative_to(pipelines).as_posix()
+        try:
+            content = path.read_bytes()
+            digest.update(f"{file}\0{len(content)}\0".encode("utf-8", "surrogateescape"))
+            digest.update(content)
+            documents += read_documents(content, file)
+        except OSError as error:
+            unreadable.append(Problem(Location(file), "", f"cannot be read: {error.strerror}"))
+        except ManifestError as error:
+            unreadable += error.problems
+    return _Folder(tuple(documents), tuple(unreadable), digest.digest())
+
+
+def _read_manifests(
+    documents: Sequence[Document],
+    project: str | None,
+    registry: StepRegistry,
+    problems: list[Problem],
+) -> Iterator[Manifest]:
+    for document in documents:
+        reading = read_manifest(document, project, registry)
+        if reading.manifest is None:
+            problems += reading.problems
+        else:
+            yield reading.manifest
+
+
+def _assemble(declared: Declared, problems: list[Problem], digest: str) -> LoadedProject:
+    check_references(declared)
+    warehouses = _meanings(declared, Warehouse)
+    stages = _meanings(declared, Stage)
+    edges, _ = find_edges(stages)
+    pipelines = connect(warehouses, stages, edges)
+    check_pipelines(pipelines, declared)
+    distinct = {pipeline.name: pipeline for pipeline in reversed(pipelines)}
+    for manifest in declared.manifests:
+        problems += manifest.resource.found.problems
+    configs = _meanings(declared, ProjectConfig)
+    return LoadedProject(
+        name=declared.project,
+        config=configs[0] if configs else ProjectConfig(name=declared.project),
+        warehouses=warehouses,
+        stages=stages,
+        tasks=tuple(t for t in _meanings(declared, PromotionTask) if not t.cluster),
+        cluster_tasks=tuple(t for t in _meanings(declared, PromotionTask) if t.cluster),
+        credentials=_meanings(declared, RepositoryCredential),
+        config_maps=_meanings(declared, ConfigMap),
+        problems=tuple(sorted(problems, key=lambda problem: (problem.location, str(problem)))),
+        disabled=_disabled(declared),
+        digest=digest,
+        pipelines=tuple(pipeline for pipeline in pipelines if distinct[pipeline.name] is pipeline),
+    )
+
+
+def _meanings(declared: Declared, model: type[MeaningT]) -> tuple[MeaningT, ...]:
+    """Return the meanings of one model in file order, of each name the first."""
+    first: dict[tuple[str, str], Manifest] = {}
+    for manifest in declared.manifests:
+        first.setdefault((manifest.resource.kind, manifest.resource.name), manifest)
+    return tuple(m.meaning for m in first.values() if isinstance(m.meaning, model))
+
+
+def _disabled(declared: Declared) -> dict[str, tuple[Problem, ...]]:
+    disabled: dict[str, tuple[Problem, ...]] = {}
+    for manifest in declared.manifests:
+        errors = manifest.resource.found.errors
+        if manifest.resource.kind in ("Stage", "Warehouse") and errors:
+            disabled[manifest.subject] = (*disabled.get(manifest.subject, ()), *errors)
+    return disabled

@@ -1,0 +1,127 @@
+"""Secrets: they name an Airflow Connection and hold no value of their own (`kargo.md` §5.2).
+
+No message shows anything that a Secret holds under `data` or `stringData`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import re2
+
+from airfreight.manifests.findings import Findings
+from airfreight.manifests.nodes import Path
+from airfreight.manifests.resources import Resource
+from airfreight.manifests.shapes import read_model
+from airfreight.model.naming import connection_prefixes
+from airfreight.model.project import RepositoryCredential
+
+CRED_TYPE = "kargo.akuity.io/cred-type"
+CONNECTION = "airfreight/connection"
+
+_NOT_SECRET = ("repoURL", "repoURLIsRegex")
+_CRED_TYPES = ("git", "helm", "image", "generic")
+
+
+def read_secret(resource: Resource, project: str) -> RepositoryCredential | None:
+    """Return the credential that a Secret names, or None where it is at fault."""
+    found = resource.found
+    connection = _connection(resource, project)
+    texts = _texts(resource, connection)
+    _check_type(resource, texts)
+    if found.errors:
+        return None
+    data = {
+        "name": resource.name,
+        "credType": resource.labels[CRED_TYPE],
+        "repoURL": texts.get("repoURL", ""),
+        "repoURLIsRegex": texts.get("repoURLIsRegex") == "true",
+        "connectionId": connection,
+    }
+    return read_model(RepositoryCredential, data, _where, found)
+
+
+def _where(path: Path) -> Path:
+    return ("metadata", "name") if path == ("name",) else ("stringData", *path)
+
+
+def _connection(resource: Resource, project: str) -> str:
+    """Return the Connection's id, or the one to suggest where the annotation is missing or forbidden."""
+    own, shared = connection_prefixes(project)
+    named = resource.annotations.get(CONNECTION)
+    suggested = own + re.sub(r"\W", "_", resource.name)
+    path = ("metadata", "annotations", CONNECTION)
+    if named is None:
+        resource.found.error(path, "required annotation is missing", _command(suggested))
+        return suggested
+    if not named.startswith((own, shared)) or not re.fullmatch(r"[\w.-]+", named):
+        message = f"project {project!r} may use Connections that begin with {own} or {shared} only"
+        resource.found.error(path, message, _command(suggested))
+        return suggested
+    return named
+
+
+def _command(connection: str) -> str:
+    return (
+        f"airflow connections add {connection} --conn-type generic --conn-login <user> "
+        f"--conn-password <password>, then annotate the Secret with {CONNECTION}: {connection}"
+    )
+
+
+def _texts(resource: Resource, connection: str) -> Mapping[str, str]:
+    """Return the entries that a Secret may hold; every other one is an error that does not show it."""
+    texts: dict[str, str] = {}
+    for section in ("data", "stringData"):
+        for key, value in resource.section(section).items():
+            path = (section, key)
+            if key not in _NOT_SECRET:
+                message = "a Secret holds no values here; they belong in an Airflow Connection"
+                resource.found.error(path, message, _command(connection))
+                continue
+            text = _text(path, value, resource.found)
+            if text is not None:
+                texts[key] = text
+    return texts
+
+
+def _text(path: Path, value: Any, found: Findings) -> str | None:
+    if not isinstance(value, str):
+        found.error(path, "expected a string", "put it in quotes")
+        return None
+    if path[0] == "stringData":
+        return value
+    try:
+        return base64.b64decode(value, validate=True).decode()
+    except (binascii.Error, ValueError):
+        found.error(path, "expected base64", "stringData takes plain text")
+        return None
+
+
+def _check_type(resource: Resource, texts: Mapping[str, str]) -> None:
+    found = resource.found
+    label = ("metadata", "labels", CRED_TYPE)
+    kind = resource.labels.get(CRED_TYPE)
+    if kind not in _CRED_TYPES:
+        said = "required label is missing" if kind is None else f"unknown type {kind!r}"
+        found.error(label, f"{said}; expected git, helm, image or generic")
+        return
+    path = next(
+        (p for p in (("stringData", "repoURL"), ("data", "repoURL")) if p in found.document.places),
+        ("stringData", "repoURL"),
+    )
+    if kind != "generic" and not texts.get("repoURL"):
+        found.error(path, "required field is missing", "it says which repositories this opens")
+    if texts.get("repoURLIsRegex") == "true" and not _compiles(texts.get("repoURL", "")):
+        found.error(path, "does not compile as a regular expression")
+
+
+def _compiles(pattern: str) -> bool:
+    try:
+        re2.compile(pattern)
+    except re2.error:
+        return False
+    return True

@@ -1,0 +1,125 @@
+"""Plain data → model: pydantic's findings as located problems in the manifest's own field names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from airfreight.manifests.findings import Findings, suggest
+from airfreight.manifests.nodes import Path
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+Where = Callable[[Path], Path]
+
+_NAMES: Mapping[type, str] = {
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+    str: "a string",
+    list: "a list",
+    dict: "a mapping",
+}
+_EXPECTED: Mapping[str, str] = {
+    "string_type": "a string",
+    "bool_type": "a boolean",
+    "bool_parsing": "true or false",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+}
+_PATTERNS: Mapping[str, str] = {  # the value itself may hold a login: it is not shown
+    "repoURL": "[host[:port]/]path, without scheme, login, tag or digest",
+    "name": "a letter or '_', then letters, digits or '_'",
+    "operator": "In, NotIn, Exists or DoesNotExist",
+}
+
+
+def read_model(
+    model: type[ModelT], data: Mapping[str, Any], where: Where, found: Findings
+) -> ModelT | None:
+    """Return the model of `data`, pruned of what Kargo would prune; None where errors were found.
+
+    `where` turns a path within the model into the path within the document.
+    """
+    pruned = _prune(model, dict(data), (), where, found)
+    try:
+        return model.model_validate(pruned)
+    except ValidationError as error:
+        for details in error.errors(include_url=False):
+            _explain(details, where, found)
+        return None
+
+
+def _prune(model: type[BaseModel], data: Any, path: Path, where: Where, found: Findings) -> Any:
+    """Drop unknown fields, with a warning, and nulls, which Kubernetes reads as absent."""
+    if not isinstance(data, dict):
+        return data
+    fields = {info.alias or name: info.annotation for name, info in model.model_fields.items()}
+    kept = {}
+    for key, value in data.items():
+        here = (*path, key)
+        if key not in fields:
+            hint = suggest(key, fields)
+            found.warn_key(where(here), "unknown field; it is ignored, as Kargo ignores it", hint)
+        elif value is not None:
+            kept[key] = _prune_value(fields[key], value, here, where, found)
+    return kept
+
+
+def _prune_value(annotation: Any, value: Any, path: Path, where: Where, found: Findings) -> Any:
+    nested = next(_models(annotation), None)
+    if nested is None:
+        return value
+    if isinstance(value, list):
+        return [
+            _prune(nested, item, (*path, index), where, found) for index, item in enumerate(value)
+        ]
+    return _prune(nested, value, path, where, found)
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)
+
+
+def _explain(details: ErrorDetails, where: Where, found: Findings) -> None:
+    path = where(details["loc"])
+    given = details["input"]
+    kind = details["type"]
+    context = details.get("ctx", {})
+    if kind == "missing":
+        found.error(path, "required field is missing")
+    elif kind in _EXPECTED:
+        hint = "put it in quotes" if kind == "string_type" and _is_scalar(given) else ""
+        found.error(path, f"expected {_EXPECTED[kind]}, found {_name(given)}", hint)
+    elif kind == "literal_error":
+        expected = str(context.get("expected", ""))
+        hint = suggest(str(given), expected.replace("'", "").replace(" or ", ", ").split(", "))
+        found.error(path, f"expected {expected}, found {given!r}", hint)
+    elif kind == "too_short":
+        found.error(path, f"expected at least {context.get('min_length')} entry")
+    elif kind == "value_error":
+        found.error(path, str(context.get("error", details["msg"])))
+    elif kind == "string_pattern_mismatch":
+        expected = _PATTERNS.get(str(path[-1]), f"a text that matches {context.get('pattern')}")
+        found.error(path, f"expected {expected}")
+    else:
+        found.error(path, details["msg"][:1].lower() + details["msg"][1:])
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, bool | int | float)
+
+
+def _name(value: Any) -> str:
+    return _NAMES.get(type(value), "nothing")

@@ -1,0 +1,129 @@
+"""Checks of steps that need no promotion: step kinds, aliases, and whether templates compile (`kargo.md` §1.8, §3).
+
+What is unknown only at run time (a variable that nobody sets is nil) is a warning, as Kargo accepts it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, Final, NoReturn
+
+from airfreight.expr.functions import Function
+from airfreight.expr.templates import check_template, template_names
+from airfreight.manifests.findings import Findings
+from airfreight.manifests.nodes import Path
+from airfreight.model.base import Variable
+from airfreight.model.stage import Step
+from airfreight.steps.registry import StepRegistry
+
+
+def _never_called(*_: Any) -> NoReturn:
+    raise AssertionError("manifests are checked, not evaluated")
+
+
+# What `runtime` injects into a Promotion's expressions: here only names and counts matter.
+IN_VARS: Final = {
+    name: Function(name, _never_called, fewest, most)
+    for name, fewest, most in (
+        ("imageFrom", 1, 2),
+        ("commitFrom", 1, 2),
+        ("chartFrom", 1, 3),
+        ("artifactFrom", 1, 2),
+        ("warehouse", 1, 1),
+        ("configMap", 1, 1),
+    )
+}
+IN_STEPS: Final = IN_VARS | {
+    name: Function(name, _never_called, arguments, arguments)
+    for name, arguments in (("always", 0), ("success", 0), ("failure", 0), ("status", 1))
+}
+
+_PROMOTION_VARIABLES: Final = frozenset({"ctx", "vars", "target"})
+_STEP_VARIABLES: Final = _PROMOTION_VARIABLES | {"outputs", "task", "stepMetas"}
+
+_RESERVED_ALIAS = re.compile(r"(step|task)-\d+")
+
+
+def check_steps(
+    steps: Sequence[Step], path: Path, found: Findings, registry: StepRegistry, *, in_task: bool
+) -> None:
+    """Check all steps of a template or, `in_task`, of a task; `path` is the list's place."""
+    aliases: dict[str, int] = {}
+    for index, step in enumerate(steps):
+        here = (*path, index)
+        if step.task is not None and in_task:
+            found.error((*here, "task"), "a task's step may not name a task", "write uses")
+        if step.uses and registry.find(step.uses) is None:
+            found.error((*here, "uses"), registry.explain_unknown(step.uses))
+        _check_alias(step, index, here, aliases, found)
+        _check_expressions(step, here, found)
+
+
+def _check_alias(
+    step: Step, index: int, path: Path, aliases: dict[str, int], found: Findings
+) -> None:
+    if not step.as_:
+        return
+    if _RESERVED_ALIAS.fullmatch(step.as_):
+        message = f"alias {step.as_!r} is reserved for steps without an alias"
+        found.error((*path, "as"), message, "choose another name")
+    first = aliases.setdefault(step.as_, index)
+    if first != index:
+        found.error((*path, "as"), f"alias {step.as_!r} is given twice; first at steps[{first}]")
+
+
+def _check_expressions(step: Step, path: Path, found: Findings) -> None:
+    check_variables(step.vars, (*path, "vars"), found, _STEP_VARIABLES)
+    if step.if_:
+        if not _holds_expression(step.if_):
+            found.error((*path, "if"), "expected an expression", "write it as ${{ … }}")
+        _check_text(step.if_, (*path, "if"), found, IN_STEPS, _STEP_VARIABLES)
+    for place, text in _texts(step.config, (*path, "config")):
+        _check_text(text, place, found, IN_STEPS, _STEP_VARIABLES)
+    if step.uses == "git-clone" and isinstance(step.config.get("checkout"), dict):
+        message = "expected a list of checkouts; one mapping is read as a list of one"
+        found.warn((*path, "config", "checkout"), message, "write '- ' before its first field")
+
+
+def check_variables(
+    variables: Sequence[Variable],
+    path: Path,
+    found: Findings,
+    known: Collection[str] = _PROMOTION_VARIABLES,
+) -> None:
+    """Check the values of a `vars` list; a value may use what stands before it."""
+    for index, variable in enumerate(variables):
+        _check_text(variable.value, (*path, index, "value"), found, IN_VARS, known)
+
+
+def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _texts(item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _texts(item, (*path, index))
+
+
+def _check_text(
+    text: str,
+    path: Path,
+    found: Findings,
+    functions: Mapping[str, Function],
+    variables: Collection[str],
+) -> None:
+    if not _holds_expression(text):
+        return
+    errors = check_template(text, functions)
+    for error in errors:
+        found.error(path, error.message, offset=error.offset)
+    for name in sorted(template_names(text, functions) - set(variables)):
+        message = f"variable {name!r} is unknown; it is nil when the step runs"
+        found.warn(path, message, offset=text.find(name))
+
+
+def _holds_expression(text: str) -> bool:
+    return "${{" in text or "${%" in text

@@ -1,0 +1,114 @@
+"""Warehouse manifests: shape, and the rules of subscriptions (`kargo.md` §1.4)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import re2
+
+from airfreight.artifacts.semver import Constraint
+from airfreight.errors import VersionError
+from airfreight.manifests.findings import Findings
+from airfreight.manifests.nodes import Path
+from airfreight.manifests.pipelines import PIPELINE
+from airfreight.manifests.resources import Resource
+from airfreight.manifests.shapes import read_model
+from airfreight.model.urls import normalize_image
+from airfreight.model.warehouse import ImageSubscription, Warehouse
+
+_WATCHED_STRATEGIES = ("SemVer", "Lexical")
+
+
+def _where(path: Path) -> Path:
+    return ("metadata", *path) if path[:1] in (("name",), ("annotations",)) else ("spec", *path)
+
+
+def read_warehouse(resource: Resource) -> Warehouse:
+    """Return the Warehouse; where errors were found it watches nothing and only keeps its place in the pipeline."""
+    found = resource.found
+    spec = resource.section("spec")
+    annotations = _annotations(resource)
+    known = _image_subscriptions(spec, found)
+    data = {**spec, "name": resource.name, "annotations": annotations}
+    warehouse = read_model(Warehouse, data, _where, found) if known else None
+    if warehouse is not None:
+        _check_images(warehouse, found)
+    if warehouse is None or found.errors:
+        return Warehouse.model_construct(
+            name=resource.name, annotations=annotations, subscriptions=()
+        )
+    return warehouse
+
+
+def _annotations(resource: Resource) -> dict[str, str]:
+    annotations = dict(resource.annotations)
+    name = annotations.get(PIPELINE)
+    if name is not None and not re.fullmatch(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?", name):
+        message = "expected lower-case letters, digits, '-' and '.'"
+        resource.found.error(("metadata", "annotations", PIPELINE), message)
+        del annotations[PIPELINE]
+    return annotations
+
+
+def _image_subscriptions(spec: dict[str, Any], found: Findings) -> bool:
+    """Say whether all subscriptions are of the one type that this version watches."""
+    subscriptions = spec.get("subscriptions")
+    before = len(found.errors)
+    for index, entry in enumerate(subscriptions if isinstance(subscriptions, list) else ()):
+        path = ("spec", "subscriptions", index)
+        types = sorted(set(entry) - {"name"}) if isinstance(entry, dict) else ["image"]
+        if len(types) != 1:
+            listed = ", ".join(types) or "none"
+            found.error(path, f"expected exactly one type of subscription, found {listed}")
+        elif types != ["image"]:
+            message = f"{types[0]} subscriptions are not in this version; it watches image"
+            found.error((*path, types[0]), message)
+    return len(found.errors) == before
+
+
+def _check_images(warehouse: Warehouse, found: Findings) -> None:
+    if warehouse.freight_creation_criteria.expression:
+        message = "freightCreationCriteria is not in this version; all Freight would be created"
+        found.error(("spec", "freightCreationCriteria"), message, "remove it")
+    seen: dict[str, int] = {}
+    for index, subscription in enumerate(warehouse.subscriptions):
+        path = ("spec", "subscriptions", index, "image")
+        _check_image(subscription.image, path, found)
+        repository = normalize_image(subscription.image.repo_url)
+        first = seen.setdefault(repository, index)
+        if first != index:
+            message = f"the same repository as in spec.subscriptions[{first}]"
+            found.error((*path, "repoURL"), message, "a Warehouse watches a repository once")
+
+
+def _check_image(image: ImageSubscription, path: Path, found: Findings) -> None:
+    strategy = image.image_selection_strategy
+    if strategy not in _WATCHED_STRATEGIES:
+        message = f"strategy {strategy} is not in this version; it knows SemVer and Lexical"
+        found.error((*path, "imageSelectionStrategy"), message)
+    if strategy == "SemVer" and image.constraint:
+        _check_constraint(image.constraint, (*path, "constraint"), found)
+    for name, patterns in (
+        ("allowTagsRegexes", image.allow_tags_regexes),
+        ("ignoreTagsRegexes", image.ignore_tags_regexes),
+    ):
+        for index, pattern in enumerate(patterns):
+            _check_regex(pattern, (*path, name, index), found)
+    if image.platform and image.platform.count("/") not in (1, 2):
+        found.error((*path, "platform"), "expected os/arch or os/arch/variant")
+
+
+def _check_constraint(text: str, path: Path, found: Findings) -> None:
+    try:
+        Constraint.parse(text)
+    except VersionError as error:
+        found.error(path, error.message, "such as ^1.0.0 or >=1.2 <2", offset=error.offset)
+
+
+def _check_regex(pattern: str, path: Path, found: Findings) -> None:
+    try:
+        re2.compile(pattern)
+    except re2.error as error:
+        said = error.args[0].decode() if isinstance(error.args[0], bytes) else error.args[0]
+        found.error(path, f"bad regular expression: {said}")
