@@ -10,6 +10,7 @@ import json
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -84,9 +85,7 @@ def stop_all(children: Sequence[Child], grace: float) -> None:
         child.signal(signal.SIGTERM)
     leaders = [tree for tree in trees if tree.pid in {c.pid for c in children if c.is_running()}]
     psutil.wait_procs(leaders, timeout=grace)
-    for process in trees:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
+    _kill(trees)
     for child in children:
         child.kill()
 
@@ -151,7 +150,22 @@ def _kill_tree(pid: int) -> None:
     for process in tree:
         with suppress(psutil.NoSuchProcess):
             process.suspend()
-    for process in {*tree, *_tree(pid)}:
+    _kill([*tree, *_tree(pid)])
+
+
+def _kill(processes: Sequence[psutil.Process]) -> None:
+    """SIGKILL, and return when they are gone: until then they hold their ports and files."""
+    for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs([process for process in tree if process.pid != pid], timeout=5)
+    deadline = time.monotonic() + 5
+    while any(not _is_gone(process) for process in processes) and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def _is_gone(process: psutil.Process) -> bool:
+    """A zombie counts: it holds nothing, and in a container nobody may ever collect it."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
