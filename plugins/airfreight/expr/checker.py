@@ -11,10 +11,10 @@ from airfreight.expr import nodes
 from airfreight.expr.catalogue import BUILTINS
 from airfreight.expr.evaluator import check_count
 from airfreight.expr.functions import Function
-from airfreight.expr.limits import Limits
-from airfreight.expr.operators import compile_pattern
+from airfreight.expr.limits import DEFAULT_LIMITS, Limits, Meter
+from airfreight.expr.operators import apply_binary, compile_pattern, truth
 from airfreight.expr.predicates import PREDICATES
-from airfreight.expr.values import is_number, type_name
+from airfreight.expr.values import Value, is_integer, is_number, type_name
 
 
 @dataclass(frozen=True)
@@ -125,14 +125,24 @@ def _check_predicate_call(node: nodes.PredicateCall) -> None:
 
 
 def _check_literals(node: nodes.Binary) -> None:
-    left, right = node.left, node.right
-    if node.operator == "matches" and isinstance(right, nodes.Literal):
-        if isinstance(right.value, str):
-            compile_pattern(right.value)
-    elif node.operator in ("==", "!="):
-        if not (isinstance(left, nodes.Literal) and isinstance(right, nodes.Literal)):
-            return
-        a, b = left.value, right.value
-        if a is None or b is None or (is_number(a) and is_number(b)) or type(a) is type(b):
-            return
-        raise ExpressionError(f"{type_name(a)} and {type_name(b)} are never equal")
+    """Refuse what literals alone show to be wrong, even where it would never run."""
+    values = [side.value for side in (node.left, node.right) if isinstance(side, nodes.Literal)]
+    if node.operator in ("&&", "and", "||", "or"):
+        for value in values:
+            truth(value)
+    elif node.operator == ".." and not all(map(is_integer, values)):
+        raise ExpressionError('".." takes two integers')
+    elif node.operator == "matches" and isinstance(node.right, nodes.Literal):
+        if isinstance(node.right.value, str):
+            compile_pattern(node.right.value)
+    elif len(values) == 2:
+        _check_two_literals(node.operator, values[0], values[1])
+
+
+def _check_two_literals(operator: str, left: Value, right: Value) -> None:
+    if operator in ("==", "!="):
+        numbers = is_number(left) and is_number(right)
+        if None not in (left, right) and not numbers and type(left) is not type(right):
+            raise ExpressionError(f"{type_name(left)} and {type_name(right)} are never equal")
+    elif operator in ("+", "-", "*", "/", "<", "<=", ">", ">="):
+        apply_binary(operator, left, right, Meter(DEFAULT_LIMITS))

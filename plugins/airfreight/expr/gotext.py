@@ -19,12 +19,12 @@ _HTML = str.maketrans({c: f"\\u{ord(c):04x}" for c in ("<", ">", "&", "\u2028", 
 _CONTROLS = {"\a": "a", "\b": "b", "\f": "f", "\n": "n", "\r": "r", "\t": "t", "\v": "v"}
 
 
-def float_text(number: float, *, smallest: float) -> str:
-    """Return the shortest text; below `smallest` and from 1e21 on with an exponent."""
+def float_text(number: float, *, smallest: float, largest: float = 1e21) -> str:
+    """Return the shortest text; below `smallest` and from `largest` on with an exponent."""
     if not math.isfinite(number):
         return "NaN" if math.isnan(number) else ("+Inf" if number > 0 else "-Inf")
     exact = Decimal(repr(number))
-    if number != 0 and not smallest <= abs(number) < 1e21:
+    if number != 0 and not smallest <= abs(number) < largest:
         digits = "".join(map(str, exact.as_tuple().digits)).rstrip("0")
         mantissa = f"{digits[0]}.{digits[1:]}".rstrip(".")
         return f"{'-' if number < 0 else ''}{mantissa}e{exact.adjusted():+03d}"
@@ -112,7 +112,7 @@ def plain_text(value: Value, meter: Meter) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return float_text(value, smallest=1e-4)
+        return float_text(value, smallest=1e-4, largest=1e6)
     if isinstance(value, list | bytes):
         meter.container(len(value))
         return "[" + " ".join(plain_text(item, meter) for item in value) + "]"

@@ -22,7 +22,7 @@ MONTHS, DAYS = _MONTHS.split(), _DAYS.split()
 # Longest first: "2006" must not be read as "2" and "006".
 _FIELD = re.compile(
     r"January|Monday|Z07:00|-07:00|-0700|2006|Jan|Mon|MST|[.,]9+|[.,]0+(?!\d)"
-    r"|01|02|03|04|05|06|15|PM|_2|1|2|3|4|5"
+    r"|01|02|03|04|05|06|15|PM|pm|_2|1|2|3|4|5"
 )
 _PATTERNS = {
     "2006": r"(?P<year>\d{4})", "06": r"(?P<short>\d\d)", "01": r"(?P<month>\d\d)",
@@ -31,7 +31,7 @@ _PATTERNS = {
     "3": r"(?P<half>\d\d?)", "04": r"(?P<minute>\d\d)", "4": r"(?P<minute>\d\d?)",
     "05": r"(?P<second>\d\d)(?P<fraction>[.,]\d+)?",
     "5": r"(?P<second>\d\d?)(?P<fraction>[.,]\d+)?",
-    "PM": r"(?P<noon>[AP]M)", "January": f"(?P<named>{'|'.join(MONTHS)})",
+    "PM": r"(?P<noon>[AP]M)", "pm": r"(?P<noon>[ap]m)", "January": f"(?P<named>{'|'.join(MONTHS)})",
     "Jan": f"(?P<named>{'|'.join(m[:3] for m in MONTHS)})",
     "Monday": f"(?:{'|'.join(DAYS)})", "Mon": f"(?:{'|'.join(d[:3] for d in DAYS)})",
     "MST": r"(?P<zone>[A-Z]{3,4})", "-0700": r"(?P<offset>[+-]\d{4})",
@@ -95,7 +95,7 @@ def _moment(found: Mapping[str, str | None], zone: tzinfo) -> Moment:
     month = [m[:3] for m in MONTHS].index(named[:3]) + 1 if named else int(found.get("month") or 1)
     hour = int(found.get("hour") or found.get("half") or 0)
     if noon := found.get("noon"):
-        hour = hour % 12 + (12 if noon == "PM" else 0)
+        hour = hour % 12 + (12 if noon in ("PM", "pm") else 0)
     when = datetime(
         year, month, int(found.get("day") or 1), hour,
         int(found.get("minute") or 0), int(found.get("second") or 0),
@@ -146,7 +146,7 @@ def _written(when: datetime, name: str) -> str:
         "1": str(when.month), "02": f"{when.day:02d}", "2": str(when.day), "_2": f"{when.day:2d}",
         "15": f"{when.hour:02d}", "03": f"{half:02d}", "3": str(half),
         "04": f"{when.minute:02d}", "4": str(when.minute), "05": f"{when.second:02d}",
-        "5": str(when.second), "PM": "PM" if when.hour >= 12 else "AM",
+        "5": str(when.second), "PM": "PM" if when.hour >= 12 else "AM", "pm": "pm" if when.hour >= 12 else "am",
         "January": MONTHS[when.month - 1], "Jan": MONTHS[when.month - 1][:3],
         "Monday": DAYS[when.weekday()], "Mon": DAYS[when.weekday()][:3],
         "MST": when.tzname() or "UTC", "-0700": offset, "-07:00": coloned,
@@ -171,7 +171,7 @@ def parse_span(text: str) -> Span:
 
 def _amount(number: str, unit: str) -> int:
     whole, _, fraction = number.partition(".")
-    part = int(fraction[:18] or 0) * _UNITS[unit] // 10 ** len(fraction[:18])
+    part: int = int(fraction[:18] or 0) * _UNITS[unit] // 10 ** len(fraction[:18])
     return int(whole or 0) * _UNITS[unit] + part
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+
 import yaml
 from yaml.nodes import ScalarNode
 
@@ -47,19 +48,15 @@ def _is_number(text: str) -> bool:
 
 
 def _represent_float(dumper: yaml.SafeDumper, number: float) -> ScalarNode:
-    text = float_text(number, smallest=1e-4)
+    text = float_text(number, smallest=1e-4, largest=1e6)
     text = {"+Inf": ".inf", "-Inf": "-.inf", "NaN": ".nan"}.get(text, text)
-    return dumper.represent_scalar("tag:yaml.org,2002:float", text)
-
-
-def _represent_integral(dumper: yaml.SafeDumper, number: float) -> ScalarNode:
-    if number.is_integer() and abs(number) < 1e21:
-        return dumper.represent_scalar("tag:yaml.org,2002:int", float_text(number, smallest=1e-4))
-    return _represent_float(dumper, number)
+    # Go writes 3.0 as 3: the tag that plain text resolves to keeps PyYAML from writing one out.
+    tag = dumper.resolve(ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
+    return dumper.represent_scalar(tag, text)
 
 
 _Dumper.add_representer(str, _represent_text)
-_Dumper.add_representer(float, _represent_integral)
+_Dumper.add_representer(float, _represent_float)
 
 
 def yaml_text(value: Value) -> str:

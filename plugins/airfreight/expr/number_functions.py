@@ -24,7 +24,8 @@ def _int(_: Meter, value: Value) -> int:
     found = number(value)
     if not math.isfinite(found):
         raise ExpressionError("infinity and NaN have no integer")
-    return wrap(int(found))
+    # Beyond 64 bits Go gives the smallest integer.
+    return int(found) if abs(found) < 2**63 else -(2**63)
 
 
 def _float(_: Meter, value: Value) -> float:

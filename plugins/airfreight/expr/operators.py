@@ -63,7 +63,7 @@ def compare(operator: str, left: Value, right: Value) -> bool:
     same = is_number(left) and is_number(right)
     if a is None or b is None or not (same or type(left) is type(right)):
         raise mismatch(operator, left, right)
-    return {"<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}[operator]
+    return bool({"<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}[operator])
 
 
 def _ordered(value: Value) -> Any:
@@ -151,7 +151,7 @@ def _remainder(left: Value, right: Value) -> int:
         raise mismatch("%", left, right)
     if right == 0:
         raise ExpressionError("division by zero")
-    result = abs(left) % abs(right)
+    result: int = abs(left) % abs(right)
     return -result if left < 0 else result
 
 

@@ -3,7 +3,7 @@
 nil, bool, int (64 bits), float, string, bytes, list and map are Python's own None, bool, int, float,
 str, bytes, list and dict. What Go has besides is here. Attributes of Python objects are never reached:
 a value shows its map keys, the declared fields of a `Struct`, and the methods that
-`airfreight.expr.methods` lists.
+`airfreight.expr.time_functions` lists.
 """
 
 from __future__ import annotations
