@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airfreight.errors import ExpressionError
-from airfreight.expr.templates import evaluate_template
+from airfreight.expr.functions import Function
+from airfreight.expr.templates import evaluate_config, evaluate_template
 from airfreight.expr.values import Moment, Struct
 from airfreight.model.base import Variable
 from airfreight.model.promotion import InflatedStep, Promotion, PromotionStatus, StepExecution
@@ -26,11 +27,13 @@ class StepEvaluation:
 
     def condition(self) -> Any:
         """Return what the step's `if` yields; anything but a bool is the author's mistake."""
-        return self._evaluate(self.step.if_, self.environment(), "step")
+        return evaluate_template(self.step.if_, self.environment(), self._functions("step"))
 
     def config(self) -> dict[str, Any]:
         """Return the step's config, every string in it evaluated, typed as Kargo types it."""
-        config: dict[str, Any] = self._evaluate(self.step.config, self.environment(), "step")
+        config: dict[str, Any] = evaluate_config(
+            self.step.config, self.environment(), self._functions("step")
+        )
         return config
 
     def environment(self) -> dict[str, Any]:
@@ -46,22 +49,23 @@ class StepEvaluation:
     def _vars(
         self, variables: Iterable[Variable], env: Mapping[str, Any], values: dict[str, Any]
     ) -> dict[str, Any]:
+        known = self._functions("vars")
         for variable in variables:
             try:
-                value = self._evaluate(variable.value, {**env, "vars": values}, "vars")
+                value = evaluate_template(variable.value, {**env, "vars": values}, known)
             except ExpressionError as error:
                 raise ExpressionError(f"variable {variable.name!r}: {error}") from error
             values = {**values, variable.name: value}
         return values
 
-    def _evaluate(self, value: Any, env: Mapping[str, Any], context: Context) -> Any:
+    def _functions(self, context: Context) -> dict[str, Function]:
         scope = Scope(
             freight=self.promotion.freight_collection,
             executions=self._earlier(),
             task_alias=self.step.task_alias,
             config_maps=self.config_maps,
         )
-        return evaluate_template(value, env, functions(scope, context))
+        return functions(scope, context)
 
     def _earlier(self) -> tuple[StepExecution, ...]:
         return self.status.executions[: self.status.current_step]
