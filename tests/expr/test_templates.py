@@ -69,6 +69,7 @@ def test_the_names_of_a_template_are_those_of_all_its_expressions():
         ({"a": [1.0, {"b": "x", "c": []}]}, "a:\n    - 1\n    - b: x\n      c: []\n"),
         ({"b": {"c": "l1\nl2"}}, "b:\n    c: |-\n        l1\n        l2\n"),
         ([[1.0], "true", "1.5", None], '- - 1\n- "true"\n- "1.5"\n- null\n'),
+        ({"a10": "x", "a2": [{"b": {"c": "z"}}]}, "a2:\n    - b:\n        c: z\na10: x\n"),
         ("no", '"no"\n'),
         ("x" * 200 + " y", "x" * 200 + " y\n"),
         (1.5, "1.5\n"),

@@ -17,7 +17,7 @@ _OLD_BOOLS = frozenset(
     for form in (word, word.capitalize(), word.upper())
 )
 _RESOLVED = re.compile(
-    r"|~|null|Null|NULL|true|True|TRUE|false|False|FALSE|<<|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+    r"|~|null|Null|NULL|true|True|TRUE|false|False|FALSE|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
     r"|\d{4}-\d\d?-\d\d?(?:[Tt ].*)?|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?"
     r"|[-+]?0(?:x[0-9a-fA-F_]+|o?[0-7_]+|b[01_]+)"
 )
@@ -27,9 +27,10 @@ class _Dumper(yaml.SafeDumper):
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
         inside_item = bool(self.indents) and self.sequence_context and not flow
         super().increase_indent(flow, indentless and flow)
-        if inside_item and self.indents[-1] is not None:
-            # The dash and its space are the indentation of what stands in a list item.
-            self.indent = self.indents[-1] + 2
+        before = self.indents[-1]
+        if before is not None and not flow:
+            # The dash and its space indent what stands in a list item; all else goes by fours.
+            self.indent = before + 2 if inside_item else 4 * ((before + 4) // 4)
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> ScalarNode:
@@ -59,9 +60,29 @@ _Dumper.add_representer(str, _represent_text)
 _Dumper.add_representer(float, _represent_float)
 
 
+def _sorted(value: Value) -> Value:
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value, key=_natural)}
+    return [_sorted(item) for item in value] if isinstance(value, list) else value
+
+
+def _natural(key: str) -> list[tuple[int, int, str]]:
+    """Order as Go's YAML does: numbers within keys by value, letters after everything else."""
+    return [
+        (1, int(part[:300]), "") if part.isdigit() else (2 if part.isalpha() else 0, 0, part)
+        for part in re.findall(r"[0-9]+|[^0-9]", key)
+        if not part.isdigit() or part.isascii()
+    ]
+
+
 def yaml_text(value: Value) -> str:
     """Return the document of a value that `plain_json` made; it ends with a newline."""
     text = yaml.dump(
-        value, Dumper=_Dumper, indent=4, allow_unicode=True, width=float("inf"), sort_keys=True
+        _sorted(value),
+        Dumper=_Dumper,
+        indent=4,
+        allow_unicode=True,
+        width=float("inf"),
+        sort_keys=False,
     )
     return text.removesuffix("...\n")
