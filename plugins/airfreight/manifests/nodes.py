@@ -157,7 +157,10 @@ def _decode(content: bytes, file: str) -> str:
 
 
 def _syntax_problem(error: yaml.YAMLError, source: str, file: str) -> Problem:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    mark = getattr(error, "problem_mark", None)
+    begun = getattr(error, "context_mark", None)
+    if mark is None or (begun is not None and mark.index >= len(source.rstrip())):
+        mark = begun or mark  # what the file's end cut off is found by where it began
     said = getattr(error, "problem", None) or "cannot be read"
     if mark is None:
         return Problem(Location(file), "", f"not valid YAML: {said}")

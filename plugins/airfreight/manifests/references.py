@@ -14,7 +14,6 @@ from airfreight.model.naming import (
     LONGEST_ID,
     PROMOTE,
     pipeline_dag_id,
-    stage_group_id,
     stage_task_id,
     warehouse_dag_id,
 )
@@ -60,7 +59,6 @@ def check_references(declared: Declared) -> None:
     """Add to each manifest's findings what is wrong with its relation to others."""
     _check_unique(declared)
     stages = declared.meanings(Stage, "Stage")
-    _check_group_ids(stages)
     for stage, found in stages.values():
         if len(stage_task_id(stage.name, PROMOTE)) > LONGEST_ID:
             found.error(("metadata", "name"), _too_long(stage_task_id(stage.name, PROMOTE)))
@@ -90,15 +88,6 @@ def _check_unique(declared: Declared) -> None:
         if earlier.name != resource.name:
             said = f"differs only by case from {earlier.name!r} at {place}"
         resource.found.error(("metadata", "name"), said, "rename or remove one of them")
-
-
-def _check_group_ids(stages: Mapping[str, tuple[Stage, Findings]]) -> None:
-    taken: dict[str, str] = {}
-    for name, (_, found) in stages.items():
-        first = taken.setdefault(stage_group_id(name), name)
-        if first != name:
-            message = f"makes the same task group as Stage {first!r}: {stage_group_id(name)}"
-            found.error(("metadata", "name"), message, "rename one of them")
 
 
 def _check_requests(stage: Stage, found: Findings, declared: Declared) -> None:

@@ -11,10 +11,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import re2
-
 from airfreight.manifests.findings import Findings
 from airfreight.manifests.nodes import Path
+from airfreight.manifests.patterns import pattern_fault
 from airfreight.manifests.resources import Resource
 from airfreight.manifests.shapes import read_model
 from airfreight.model.naming import connection_prefixes
@@ -109,19 +108,10 @@ def _check_type(resource: Resource, texts: Mapping[str, str]) -> None:
         said = "required label is missing" if kind is None else f"unknown type {kind!r}"
         found.error(label, f"{said}; expected git, helm, image or generic")
         return
-    path = next(
-        (p for p in (("stringData", "repoURL"), ("data", "repoURL")) if p in found.document.places),
-        ("stringData", "repoURL"),
-    )
-    if kind != "generic" and not texts.get("repoURL"):
+    path: Path = ("stringData", "repoURL")
+    if path not in found.document.places:
+        path = ("data", "repoURL")
+    if kind != "generic" and (path not in found.document.places or texts.get("repoURL") == ""):
         found.error(path, "required field is missing", "it says which repositories this opens")
-    if texts.get("repoURLIsRegex") == "true" and not _compiles(texts.get("repoURL", "")):
+    if texts.get("repoURLIsRegex") == "true" and pattern_fault(texts.get("repoURL", "")):
         found.error(path, "does not compile as a regular expression")
-
-
-def _compiles(pattern: str) -> bool:
-    try:
-        re2.compile(pattern)
-    except re2.error:
-        return False
-    return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -53,8 +53,10 @@ def read_model(
     try:
         return model.model_validate(pruned)
     except ValidationError as error:
-        for details in error.errors(include_url=False):
-            _explain(details, where, found)
+        errors = error.errors(include_url=False)
+        for details in errors:
+            if not _follows(details, errors):
+                _explain(details, where, found)
         return None
 
 
@@ -92,6 +94,14 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from _models(argument)
 
 
+def _follows(details: ErrorDetails, errors: Sequence[ErrorDetails]) -> bool:
+    """Say whether a list is only too short because pydantic left out its wrong entries."""
+    path = details["loc"]
+    return details["type"] == "too_short" and any(
+        len(other["loc"]) > len(path) and other["loc"][: len(path)] == path for other in errors
+    )
+
+
 def _explain(details: ErrorDetails, where: Where, found: Findings) -> None:
     path = where(details["loc"])
     given = details["input"]
@@ -108,6 +118,9 @@ def _explain(details: ErrorDetails, where: Where, found: Findings) -> None:
         found.error(path, f"expected {expected}, found {given!r}", hint)
     elif kind == "too_short":
         found.error(path, f"expected at least {context.get('min_length')} entry")
+    elif kind in ("less_than_equal", "greater_than_equal"):
+        limit = f"at most {context['le']}" if "le" in context else f"at least {context.get('ge')}"
+        found.error(path, f"expected {limit}")
     elif kind == "value_error":
         found.error(path, str(context.get("error", details["msg"])))
     elif kind == "string_pattern_mismatch":

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import re2
-
 from airfreight.artifacts.semver import Constraint
 from airfreight.errors import VersionError
 from airfreight.manifests.findings import Findings
 from airfreight.manifests.nodes import Path
+from airfreight.manifests.patterns import pattern_fault
 from airfreight.manifests.pipelines import PIPELINE
 from airfreight.manifests.resources import Resource
 from airfreight.manifests.shapes import read_model
@@ -94,7 +93,9 @@ def _check_image(image: ImageSubscription, path: Path, found: Findings) -> None:
         ("ignoreTagsRegexes", image.ignore_tags_regexes),
     ):
         for index, pattern in enumerate(patterns):
-            _check_regex(pattern, (*path, name, index), found)
+            fault = pattern_fault(pattern)
+            if fault:
+                found.error((*path, name, index), f"bad regular expression: {fault}")
     if image.platform and image.platform.count("/") not in (1, 2):
         found.error((*path, "platform"), "expected os/arch or os/arch/variant")
 
@@ -103,12 +104,4 @@ def _check_constraint(text: str, path: Path, found: Findings) -> None:
     try:
         Constraint.parse(text)
     except VersionError as error:
-        found.error(path, error.message, "such as ^1.0.0 or >=1.2 <2", offset=error.offset)
-
-
-def _check_regex(pattern: str, path: Path, found: Findings) -> None:
-    try:
-        re2.compile(pattern)
-    except re2.error as error:
-        said = error.args[0].decode() if isinstance(error.args[0], bytes) else error.args[0]
-        found.error(path, f"bad regular expression: {said}")
+        found.error(path, error.message, offset=error.offset)
