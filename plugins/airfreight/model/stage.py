@@ -80,6 +80,11 @@ class FreightSources(Model):
     availability_strategy: Literal["", "All", "OneOf"] = ""
     auto_promotion_options: AutoPromotionOptions = AutoPromotionOptions()
 
+    @property
+    def matches_upstream(self) -> bool:
+        """Whether only what an upstream holds at the moment counts."""
+        return self.auto_promotion_options.selection_policy == "MatchUpstream"
+
 
 class FreightRequest(Model):
     """One entry of `spec.requestedFreight`."""

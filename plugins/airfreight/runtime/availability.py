@@ -10,12 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from airfreight.errors import RefusedError
 from airfreight.model.freight import Freight, FreightOrigin
 from airfreight.model.stage import FreightSources, Stage
-from airfreight.runtime.records import Holding, IndexEntry
+from airfreight.runtime.records import IndexEntry
 from airfreight.runtime.stage_register import StageRegister
-from airfreight.runtime.warehouse_register import WarehouseRegister
+from airfreight.runtime.warehouse_register import WarehouseRegister, check_unique
 
 
 @dataclass(frozen=True)
@@ -30,18 +29,10 @@ class Registers:
 
         Raises RefusedError where none fits or several do.
         """
-        found, refusals = [], []
-        for register in self.warehouses.values():
-            try:
-                found.append(register.resolve(reference))
-            except RefusedError as error:
-                refusals.append(error)
-        if len(found) > 1:
-            origins = ", ".join(sorted(freight.content.origin.key for freight in found))
-            raise RefusedError(f"Freight {reference!r} could be of {origins}; give its full name")
-        if not found:
-            raise refusals[-1]
-        return found[0]
+        fitting = {name: register.find(reference) for name, register in self.warehouses.items()}
+        check_unique(reference, [entry for entries in fitting.values() for entry in entries])
+        owner = next(name for name, entries in fitting.items() if entries)
+        return self.warehouses[owner].resolve(reference)
 
 
 @dataclass(frozen=True)
@@ -111,28 +102,27 @@ def _available_from(
         return Availability(False, f"not verified in {upstream}")
     current = register.current()
     held = current is not None and current.items.get(origin.key) == freight
-    if sources.auto_promotion_options.selection_policy == "MatchUpstream" and not held:
+    if sources.matches_upstream and not held:
         return Availability(False, f"no longer in {upstream}")
-    return _soaked(
-        upstream, sources.required_soak_time, verified.longest_soak, current if held else None, now
-    )
+    since = current.resident_since(origin.key) if current is not None and held else None
+    return _soaked(upstream, sources.required_soak_time, verified.longest_soak, since, now)
 
 
 def _soaked(
     upstream: str,
     required: timedelta | None,
     longest: timedelta,
-    holding: Holding | None,
+    since: datetime | None,
     now: datetime,
 ) -> Availability:
     if required is None:
         return Availability(True, f"verified in {upstream}")
-    residence = now - holding.since if holding is not None else timedelta(0)
+    residence = now - since if since is not None else timedelta(0)
     if max(longest, residence) >= required:
         return Availability(True, f"verified and soaked in {upstream}")
-    if holding is None:
+    if since is None:
         return Availability(False, f"left {upstream} before it had soaked for {required}")
-    return Availability(False, f"soaking in {upstream}", holding.since + required)
+    return Availability(False, f"soaking in {upstream}", since + required)
 
 
 @dataclass(frozen=True)
@@ -160,6 +150,7 @@ def refuse_automatic(
     """Return why `freight` is not auto-promoted to `stage`, or None where it may be.
 
     The Freight must be the candidate, not there yet, no older than what the Stage holds; and no hold may stand.
+    A Stage that matches its upstream follows it to older Freight, too.
     """
     origin = freight.content.origin
     register = registers.stages[stage.name]
@@ -176,7 +167,14 @@ def refuse_automatic(
         return None
     if current.items[origin.key] == freight.name:
         return f"{stage.name} holds it already"
+    if _matches_upstream(stage, origin):
+        return None
     held = registers.warehouses[origin.name].freight(current.items[origin.key])
     if held is not None and held.discovered_at > freight.discovered_at:
         return f"{stage.name} holds the newer {held.alias}"
     return None
+
+
+def _matches_upstream(stage: Stage, origin: FreightOrigin) -> bool:
+    request = stage.request(origin)
+    return request is not None and request.sources.matches_upstream

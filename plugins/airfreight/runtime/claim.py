@@ -39,12 +39,18 @@ def must_wait_for(
         and not has_ended(claim.dag_id, claim.run_id)
     ):
         return claim.run_id
-    for other in decisions:
+    for other in _latest_of_each_run(decisions):
         if other.run_id == mine.run_id or other.at >= mine.at or is_spent(other, register):
             continue
         if not has_ended(other.dag_id, other.run_id):
             return other.run_id
     return None
+
+
+def _latest_of_each_run(decisions: Iterable[MadeDecision]) -> list[MadeDecision]:
+    """A run's later decision stands for its earlier ones, which its gate made before somebody cleared it."""
+    latest = {made.run_id: made for made in sorted(decisions, key=lambda made: made.at)}
+    return list(latest.values())
 
 
 def is_spent(made: MadeDecision, register: StageRegister) -> bool:
@@ -56,11 +62,13 @@ def is_spent(made: MadeDecision, register: StageRegister) -> bool:
 def take(claim: Claim, register: StageRegister, now: datetime) -> str | None:
     """Give the Stage to `claim`; return the Promotion of the void claim before it that was left unfinished.
 
+    That may be one of the same run, whose task somebody cleared.
+
     Its process is gone (killed, marked failed): it ends as Aborted, so that nobody reads it as running.
     """
     before = register.claim()
     left = None
-    if before is not None and before.run_id != claim.run_id:
+    if before is not None and before.promotion != claim.promotion:
         record = register.promotion(before.promotion)
         if record is not None and not record.status.phase.is_terminal:
             ended = {

@@ -12,9 +12,14 @@ from airfreight.runtime.availability import Registers
 
 
 def escape_markdown(text: str) -> str:
-    """Return `text` so that Markdown and HTML show it as it is: names and tags come from outside."""
-    plain = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_{}\[\]()#+!|~])", r"\\\1", re.sub(r"\s+", " ", plain))
+    """Return `text` so that Markdown and HTML show it as it is: names and tags come from outside.
+
+    What shows as nothing or turns the reading direction becomes U+FFFD: it could make one version look like another.
+    """
+    line = re.sub(r"\s+", " ", text)
+    seen = "".join(char if char.isprintable() else "\ufffd" for char in line)
+    plain = seen.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_{}\[\]()#+!|~])", r"\\\1", plain)
 
 
 def _artifacts(freight: Freight) -> dict[str, str]:
@@ -63,7 +68,7 @@ def describe_request(freight: Freight, stage: Stage, registers: Registers) -> tu
         + "".join(f"; {text}" for text in verified)
         + ".",
         "",
-        f"{stage.name} holds {present.alias} since {_moment(current.since)}."
+        f"{stage.name} holds {present.alias} since {_moment(current.resident_since(origin.key))}."
         if present is not None and current is not None
         else f"{stage.name} holds nothing of {origin.key} yet.",
     ]

@@ -20,13 +20,22 @@ class IndexEntry(Model):
 
 
 class Holding(Model):
-    """What a Stage holds: origin key → Freight name, since when, and by which Promotion of which run."""
+    """What a Stage holds: origin key → Freight name, since when, and by which Promotion of which run.
+
+    `residence` maps the origins of which an earlier Promotion brought the Freight to when that was: a Promotion of
+    another origin, or of the same Freight again, does not end its stay. The register fills it in.
+    """
 
     items: dict[str, str]
     since: datetime
     promotion: str
     dag_id: str
     run_id: str
+    residence: dict[str, datetime] = Field(default_factory=dict)
+
+    def resident_since(self, origin: str) -> datetime:
+        """Return since when the Freight of this origin has been here without a break."""
+        return self.residence.get(origin, self.since)
 
 
 class Verified(Model):

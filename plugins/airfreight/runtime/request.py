@@ -33,12 +33,12 @@ def read_request(conf: Mapping[str, Any], stages: Iterable[str]) -> RunRequest:
             "conf needs freight: the name, the alias or a unique prefix of a Freight"
         )
     chosen = _read_stages(conf.get("stages"), tuple(stages))
-    approve = conf.get("approve") or False
-    if not isinstance(approve, bool):
+    approve = conf.get("approve")
+    if not isinstance(approve, bool | None):
         raise RefusedError("conf approve has to be true or false")
     if approve and chosen is None:
         raise RefusedError("conf approve needs stages: the Stages to approve the Freight for")
-    return RunRequest(freight, chosen, approve)
+    return RunRequest(freight, chosen, bool(approve))
 
 
 def _read_stages(value: Any, known: tuple[str, ...]) -> tuple[str, ...] | None:

@@ -92,7 +92,7 @@ class StageRegister:
     def ask(self, origin: str, request: OpenRequest) -> OpenRequest:
         """Write down that a Freight asks a person, unless a newer one does; return the newest."""
         newest = self.request(origin)
-        if newest is not None and newest.discovered_at >= request.discovered_at:
+        if newest is not None and _rank(newest) >= _rank(request):
             return newest
         self._write(f"request/{origin}", request)
         return request
@@ -151,22 +151,43 @@ class StageRegister:
         self._store.set("promotions", rows)
 
     def arrive(self, holding: Holding) -> None:
-        """Write down that the Stage holds something new, and how long it held what it held before."""
-        before = self.current()
-        if before is not None and before.promotion == holding.promotion:
+        """Write down that the Stage holds something new, and how long it held what it held before.
+
+        A Promotion arrives once: repeated by a task that runs again, it changes nothing, whatever came after it.
+        """
+        history = self.history()
+        if _has_arrived(holding, history):
             return
+        before = self.current()
         if before is not None:
             self._end_residence(before, holding)
+            holding = holding.model_copy(update={"residence": _continued(before, holding)})
         self._write("current", holding)
-        rows = [holding, *self.history()][:KEPT_HISTORY]
+        rows = [holding, *history][:KEPT_HISTORY]
         self._store.set("history", [row.model_dump(mode="json", by_alias=True) for row in rows])
 
     def _end_residence(self, before: Holding, after: Holding) -> None:
-        for name in set(before.items.values()) - set(after.items.values()):
+        for origin, name in before.items.items():
             verified = self.verified(name)
-            if verified is not None:
-                soak = max(verified.longest_soak, after.since - before.since)
+            if verified is not None and after.items.get(origin) != name:
+                residence = after.since - before.resident_since(origin)
+                soak = max(verified.longest_soak, residence)
                 self._write(f"verified/{name}", verified.model_copy(update={"longest_soak": soak}))
+
+
+def _rank(request: OpenRequest) -> tuple[datetime, str]:
+    return request.discovered_at, request.freight
+
+
+def _has_arrived(holding: Holding, history: tuple[Holding, ...]) -> bool:
+    if any(row.promotion == holding.promotion for row in history):
+        return True
+    return len(history) == KEPT_HISTORY and holding.since < history[-1].since
+
+
+def _continued(before: Holding, after: Holding) -> dict[str, datetime]:
+    kept = [origin for origin, name in after.items.items() if before.items.get(origin) == name]
+    return {origin: before.resident_since(origin) for origin in kept}
 
 
 def summarise(record: PromotionRecord) -> PromotionSummary:

@@ -6,7 +6,7 @@ Writers: the sensor (one at a time) for the first two, the triggering task (one 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from airfreight.errors import RefusedError
@@ -34,33 +34,41 @@ class WarehouseRegister:
     def freight(self, name: str) -> Freight | None:
         """Return the Freight of this name; raises RefusedError where its content does not hash to the name."""
         stored = self._store.get(f"freight/{name}")
-        return None if stored is None else Freight.from_json(stored)
+        if stored is None:
+            return None
+        freight = Freight.from_json(stored)
+        if freight.name != name:
+            raise RefusedError(f"the register holds {freight.name} as Freight {name}")
+        return freight
+
+    def find(self, reference: str) -> tuple[IndexEntry, ...]:
+        """Return what a name, an alias or, where these fit nothing, a prefix (4 characters or more) of a name fits."""
+        index = self.index()
+        return tuple(e for e in index if reference in (e.name, e.alias)) or tuple(
+            e for e in index if len(reference) >= 4 and e.name.startswith(reference)
+        )
 
     def resolve(self, reference: str) -> Freight:
         """Return the Freight that a name, an alias or a unique prefix of a name means.
 
         Raises RefusedError where nothing or more than one fits.
         """
-        index = self.index()
-        fitting = [e for e in index if reference in (e.name, e.alias)] or [
-            e for e in index if len(reference) >= 4 and e.name.startswith(reference)
-        ]
-        if not fitting:
-            raise RefusedError(f"no Freight is named {reference!r}; see `airfreight get freight`")
-        if len(fitting) > 1:
-            names = ", ".join(f"{e.alias} ({e.name[:12]})" for e in fitting)
-            raise RefusedError(f"Freight {reference!r} could be {names}; give more of the name")
+        fitting = self.find(reference)
+        check_unique(reference, fitting)
         freight = self.freight(fitting[0].name)
         if freight is None:
             raise RefusedError(f"Freight {reference!r} is in the index but its content is gone")
         return freight
 
     def register(self, content: FreightContent, discovered_at: datetime) -> tuple[Freight, bool]:
-        """Return the Freight with this content and whether it is new; one that is known is left as it is."""
-        known = self.freight(content.name)
-        if known is not None:
-            return known, False
+        """Return the Freight with this content and whether it is new; one that is known is left as it is.
+
+        Known is what the index lists: content without it is left of a task that died here or in `trim`.
+        """
         index = self.index()
+        known = self.freight(content.name)
+        if known is not None and any(entry.name == known.name for entry in index):
+            return known, False
         freight = Freight(
             name=content.name,
             alias=self._free_alias(content.name, index),
@@ -109,3 +117,12 @@ class WarehouseRegister:
 
     def _write_index(self, entries: Iterable[IndexEntry]) -> None:
         self._store.set("index", [e.model_dump(mode="json", by_alias=True) for e in entries])
+
+
+def check_unique(reference: str, fitting: Sequence[IndexEntry]) -> None:
+    """Raise RefusedError where nothing or more than one fits `reference`."""
+    if not fitting:
+        raise RefusedError(f"no Freight is named {reference!r}; see `airfreight get freight`")
+    if len(fitting) > 1:
+        names = ", ".join(f"{e.alias} ({e.name[:12]})" for e in fitting)
+        raise RefusedError(f"Freight {reference!r} could be {names}; give more of the name")
