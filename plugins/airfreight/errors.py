@@ -23,8 +23,9 @@ arise and raised again as one of these; no message holds a credential.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 
@@ -57,7 +58,7 @@ class Problem:
     message: str
     hint: str = ""
     severity: Literal["error", "warning"] = "error"
-    subject: str = field(default="", compare=False)
+    subject: str = dataclasses.field(default="", compare=False)
 
     def __str__(self) -> str:
         named = f"{self.field}: " if self.field else ""

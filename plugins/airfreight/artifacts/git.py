@@ -8,13 +8,13 @@ scheme, host and port: a redirect or submodule elsewhere gets nothing, and no UR
 from __future__ import annotations
 
 import base64
-import logging
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from airfreight.artifacts.git_urls import check_repository_url, origin_of
@@ -97,6 +97,14 @@ _KINDS: tuple[tuple[type[ArtifactError], re.Pattern[str]], ...] = (
 _LONGEST_REASON = 600
 
 
+class DebugLog(Protocol):
+    """Where git's own output goes."""
+
+    def debug(self, message: str, /, *args: Any) -> None:
+        """Write what only a search for a fault needs."""
+        ...
+
+
 @dataclass(frozen=True)
 class GitRemote:
     """A repository elsewhere with the login for it; raises ArtifactError for a URL that is not accepted."""
@@ -136,7 +144,7 @@ class GitClient:
     """Runs git in one place: a worktree, or a bare repository where `bare` says so."""
 
     place: Path
-    log: logging.Logger
+    log: DebugLog
     remote: GitRemote | None = None
     bare: bool = False
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -52,8 +52,13 @@ async def list_selected_tags(
     Raises as `select_tags` and the client do.
     """
     repository = parse_reference(subscription.repo_url).repository
+    return select_of(await client.list_tags(repository), subscription)
+
+
+def select_of(tags: Iterable[str], subscription: ImageSubscriptionLike) -> list[str]:
+    """Return those of `tags` that the subscription selects, best first."""
     return select_tags(
-        await client.list_tags(repository),
+        tags,
         strategy=subscription.image_selection_strategy,
         constraint=subscription.constraint,
         strict=subscription.strict_semvers,

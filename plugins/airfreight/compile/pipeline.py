@@ -168,6 +168,7 @@ def _stage_group(runtime: PipelineRuntime, stage: Stage) -> _Group:
             trigger_rule=rule,
             behind=[*promote_and_verify, *behind],
             outlets=[runtime.assets.alias_of(runtime.assets.logs[stage.name])],
+            params={"message": Param("", type=["string", "null"], title="Message")},
             retries=_GATE_RETRIES,
             **shared,
         )

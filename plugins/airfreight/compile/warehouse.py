@@ -6,11 +6,11 @@ import hashlib
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Asset, AssetWatcher, TriggerRule
+from airflow.sdk import DAG, Asset, AssetWatcher, CronTriggerTimetable, TriggerRule
 from airflow.sdk.definitions.timetables.assets import AssetOrTimeSchedule
-from airflow.timetables.trigger import CronTriggerTimetable
 
 from airfreight.compile.pipeline import START
+from airfreight.manifests.warehouses import SCHEDULE
 from airfreight.model.naming import warehouse_dag_id
 from airfreight.model.warehouse import Warehouse
 from airfreight.operators.pipeline import PipelineRuntime
@@ -18,8 +18,6 @@ from airfreight.operators.warehouse import PromoteAvailableOperator, TriggerPipe
 from airfreight.runtime.credentials import find_connection
 from airfreight.sensors.warehouse import WarehouseSensor
 from airfreight.triggers.warehouse import WarehouseTrigger
-
-SCHEDULE = "airfreight/schedule"
 
 DISCOVER = "discover"
 TRIGGER = "trigger"

@@ -26,7 +26,7 @@ def read_decision(
     started = context["dag_run"].start_date
     events = context["inlet_events"][log].ascending(False)
     if started is not None:
-        events = events.after(started)
+        events = events.after(started.isoformat())
     return next((made for made in _made(events, dag_id, gate) if made.run_id == run_id), None)
 
 

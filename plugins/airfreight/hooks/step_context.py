@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,13 @@ from airfreight.runtime.engine import PromotionEngine
 from airfreight.runtime.settings import Settings
 from airfreight.runtime.work import EngineFor
 from airfreight.runtime.workspace import Workspace
-from airfreight.steps.base import StepContext, StepSettings
+from airfreight.steps.base import StepContext, StepLog, StepSettings
 from airfreight.steps.registry import StepRegistry
 from airfreight.steps.workdir import WorkDirectory
 
 
 def engine_maker(
-    project: LoadedProject, registry: StepRegistry, clock: Callable[[], Any], log: logging.Logger
+    project: LoadedProject, registry: StepRegistry, clock: Callable[[], Any], log: StepLog
 ) -> EngineFor:
     """Return what makes an engine for a work directory."""
     settings = read_settings()
@@ -52,7 +52,7 @@ def engine_maker(
                 workdir=workdir,
                 credentials=credentials,
                 settings=step_settings,
-                http=guarded_client,
+                http=partial(guarded_client, allow_loopback=settings.allow_loopback),
                 log=log,
                 previous_output=previous,
             )
@@ -64,6 +64,7 @@ def engine_maker(
             sleep=time.sleep,
             on_change=on_change,
             on_step=_Groups(log),
+            config_maps={config.name: config.data for config in project.config_maps},
         )
 
     return engine_for
@@ -72,7 +73,7 @@ def engine_maker(
 class _Groups:
     """Folds each step's lines into a log group of Airflow's log view."""
 
-    def __init__(self, log: logging.Logger) -> None:
+    def __init__(self, log: StepLog) -> None:
         self._log = log
 
     def __call__(self, alias: str, event: str, message: str) -> None:

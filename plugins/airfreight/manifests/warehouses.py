@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from croniter import croniter
+
 from airfreight.artifacts.semver import Constraint
 from airfreight.errors import VersionError
 from airfreight.manifests.findings import Findings
@@ -16,6 +18,7 @@ from airfreight.manifests.shapes import read_model
 from airfreight.model.urls import normalize_image
 from airfreight.model.warehouse import ImageSubscription, Warehouse
 
+SCHEDULE = "airfreight/schedule"
 _WATCHED_STRATEGIES = ("SemVer", "Lexical")
 
 
@@ -47,6 +50,11 @@ def _annotations(resource: Resource) -> dict[str, str]:
         message = "expected lower-case letters, digits, '-' and '.'"
         resource.found.error(("metadata", "annotations", PIPELINE), message)
         del annotations[PIPELINE]
+    schedule = annotations.get(SCHEDULE)
+    if schedule is not None and not croniter.is_valid(schedule):
+        message = "expected a cron expression such as '15 3 * * *'"
+        resource.found.error(("metadata", "annotations", SCHEDULE), message)
+        del annotations[SCHEDULE]
     return annotations
 
 

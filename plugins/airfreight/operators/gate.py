@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, NoReturn
 
 from airflow.providers.standard.operators.hitl import HITLOperator
-from airflow.sdk import Context, Param
+from airflow.sdk import Context
 from airflow.sdk.exceptions import (
     AirflowFailException,
     AirflowRescheduleException,
@@ -47,6 +47,7 @@ _UPSTREAM_LOOK = timedelta(seconds=10)
 class GateOperator(HITLOperator):
     """Decides whether a Freight goes on to `promote`, and records that as an asset event.
 
+    The operator's `params` are the fields of the request's form; `message` is the reason that a person gives.
     It makes a request only where a person has to answer; it waits for soak or for an upstream without one. At each look
     it asks the register again, so a request whose Freight was superseded closes by itself.
 
@@ -61,7 +62,6 @@ class GateOperator(HITLOperator):
         super().__init__(
             subject=f"Promote to {stage_name}?",
             options=[APPROVE, REJECT],
-            params={"message": Param("", type=["string", "null"], title="Message")},
             **kwargs,
         )
         self.runtime = runtime
@@ -151,7 +151,7 @@ class GateOperator(HITLOperator):
             self._close(context, freight, f"this run has been promoted to {self.stage_name}")
 
     def _digest(self, stage: Stage) -> str:
-        return steps_digest(*inflate(stage, self.runtime.project.find_task))
+        return steps_digest(*inflate(stage, self.runtime.find_task))
 
     def _wait(self, wait: Wait) -> NoReturn:
         latest = utc_now() + timedelta(seconds=read_settings().gate_look_interval)

@@ -110,7 +110,7 @@ class PromoteOperator(BaseOperator):
                 "this decision was carried out before; clear the gate to ask again"
             )
         self._wait_for_turn(context, mine, registers)
-        steps, variables = inflate(stage, self.runtime.project.find_task)
+        steps, variables = inflate(stage, self.runtime.find_task)
         superseded = check_decision(
             mine.decision, freight, stage, steps_digest(steps, variables), registers, now
         )
@@ -177,7 +177,7 @@ class PromoteOperator(BaseOperator):
 
     def _announce(self, context: Context, record: PromotionRecord) -> None:
         freight = record.promotion.target
-        extra = {
+        extra: dict[str, Any] = {
             "freight": freight.to_json(),
             "promotion": record.promotion.name,
             "stage": self.stage_name,

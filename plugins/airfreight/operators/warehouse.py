@@ -103,11 +103,11 @@ def skip_in_backfill(context: Context) -> None:
 def mark_handled(
     context: Context, runtime: PipelineRuntime, warehouse: Warehouse, sensor_task_id: str
 ) -> None:
-    """Tell the watcher what was handled: discovery succeeded and the Freight's run exists."""
+    """Tell the watchers what was handled: discovery succeeded and the Freight's run exists."""
     seen = context["ti"].xcom_pull(
         task_ids=sensor_task_id, key=HANDLED, map_indexes=-1, default=None
     )
-    if isinstance(seen, str) and seen:
+    if isinstance(seen, dict):
         AssetStateStore(context, runtime.assets.watches[warehouse.name]).set(HANDLED, seen)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ import httpx
 
 from airfreight.artifacts.images import DiscoveredImage, discover_images, list_selected_tags
 from airfreight.artifacts.oci.client import RegistryClient
-from airfreight.artifacts.oci.protocol import parse_repository
+from airfreight.artifacts.oci.protocol import parse_reference
 from airfreight.errors import ArtifactError
 from airfreight.model.credential import Credential
 from airfreight.model.freight import FreightContent, ImageArtifact
@@ -26,13 +26,14 @@ _TIMEOUT = 30.0
 
 @dataclass(frozen=True)
 class Discovery:
-    """What a Warehouse would make Freight of now, and what its watcher should take as handled.
+    """What a Warehouse would make Freight of now, and what its watchers should take as handled.
 
+    `seen` maps a repository to the best tag that it shows; empty where none meets the subscription.
     `content` is None where a subscription found nothing; `reason` says so.
     """
 
     content: FreightContent | None
-    seen: str
+    seen: Mapping[str, str]
     reason: str = ""
 
 
@@ -56,7 +57,7 @@ async def registry_client(
     verify_tls: bool = True,
 ) -> AsyncIterator[RegistryClient]:
     """Give a client for the registry of `repo_url`; its connections end with the block."""
-    host = parse_repository(repo_url).host
+    host = parse_reference(repo_url).host
     async with httpx.AsyncClient(timeout=_TIMEOUT, verify=verify_tls, trust_env=False) as http:
         yield RegistryClient(
             http,
@@ -79,18 +80,19 @@ async def discover(
     `as_of`: only what existed at that moment counts. Raises ArtifactError where one subscription fails: no Freight is
     made of a part.
     """
-    images, seen = [], []
+    images: list[ImageArtifact] = []
+    seen: dict[str, str] = {}
     for subscription in warehouse.subscriptions:
         best, tag = await _discover_one(
             subscription, find_credential, allow_credentials_over_http, as_of
         )
-        seen.append(tag)
+        seen[subscription.image.repo_url] = tag
         if best is None:
             reason = f"{subscription.image.repo_url} has no image that meets the subscription"
-            return Discovery(None, "|".join(seen), reason)
+            return Discovery(None, seen, reason)
         images.append(_artifact(subscription, best))
     content = FreightContent(origin=warehouse.origin, images=tuple(images))
-    return Discovery(content, "|".join(seen))
+    return Discovery(content, seen)
 
 
 async def _discover_one(

@@ -13,7 +13,7 @@ class Settings:
     """Whether a login may travel over plain http. Off: anybody on the way could read it."""
 
     allow_loopback: bool = False
-    """Whether http steps may reach the machine that they run on. Off: a manifest must not reach what else runs there."""
+    """Whether http steps may reach the machine that they run on. Off: a manifest must not reach what else is there."""
 
     gate_look_interval: float = 3600.0
     """Seconds between two looks of a gate that waits for a person. An hour: each look takes a worker for a second, and

@@ -1,8 +1,8 @@
 """What a watcher fires for: the difference between what a repository shows and what was last handled.
 
 A shared stream replays nothing to a trigger that joins late. So each look sees the present state and is compared with
-what was *handled*: written when discovery succeeded and the Freight's run exists. Nothing fires twice after a restart,
-and what was lost or failed fires again after `REPEAT_AFTER`.
+what was *handled* (repository → best tag): written when discovery succeeded and the Freight's run exists. Nothing fires
+twice after a restart, and what was lost or failed fires again after `REPEAT_AFTER`.
 """
 
 from __future__ import annotations

@@ -11,11 +11,11 @@ from airfreight.runtime.engine import PromotionEngine, needs_workdir, restart
 from airfreight.runtime.records import PromotionRecord
 from airfreight.runtime.stage_register import StageRegister
 from airfreight.runtime.workspace import Workspace, restore, save
-from airfreight.steps.git_clone import repair_worktrees
+from airfreight.steps.git_worktree import repair_worktrees
 from airfreight.steps.registry import StepRegistry
 from airfreight.steps.workdir import WorkDirectory
 
-EngineFor = Callable[[WorkDirectory, Callable[[PromotionStatus], None]], PromotionEngine]
+EngineFor = Callable[[WorkDirectory, Callable[[PromotionStatus], object]], PromotionEngine]
 
 
 @dataclass(frozen=True)

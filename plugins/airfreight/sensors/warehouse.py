@@ -64,7 +64,7 @@ class WarehouseSensor(BaseSensorOperator):
             found = self._discover(as_of)
         except (AuthenticationError, SettingsError) as error:
             raise AirflowFailException(str(error)) from error
-        context["ti"].xcom_push(key=HANDLED, value=found.seen)
+        context["ti"].xcom_push(key=HANDLED, value=dict(found.seen))
         if self.warehouse.freight_creation_policy == "Manual":
             raise AirflowSkipException("the Warehouse makes no Freight by itself")
         return self._register(found, as_of, context)
@@ -89,7 +89,7 @@ class WarehouseSensor(BaseSensorOperator):
         freight, is_new = register.register(found.content, as_of or datetime.now(UTC))
         if not is_new and (as_of is not None or register.run_of(freight.name) is not None):
             if as_of is None:
-                AssetStateStore(context, self.watch).set(HANDLED, found.seen)
+                AssetStateStore(context, self.watch).set(HANDLED, dict(found.seen))
             raise AirflowSkipException(f"nothing new: {freight.alias} is the newest")
         self.log.info("Freight %s is %s", freight.alias, freight.name)
         content = freight.to_json()

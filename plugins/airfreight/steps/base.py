@@ -5,7 +5,6 @@ A step knows two failures: `TerminalStepError` (no retry can help) and `Retryabl
 
 from __future__ import annotations
 
-import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -34,6 +33,26 @@ class CredentialSource(Protocol):
 
     def find(self, kind: str, url: str) -> Credential | None:
         """Return the Credential of `kind` (git, image, helm) for `url`, or None for an anonymous visit."""
+        ...
+
+
+class StepLog(Protocol):
+    """The task's log; both Python's own and Airflow's loggers are one."""
+
+    def debug(self, message: str, /, *args: Any) -> None:
+        """Write what only a search for a fault needs."""
+        ...
+
+    def info(self, message: str, /, *args: Any) -> None:
+        """Write what a reader of the log wants to see."""
+        ...
+
+    def warning(self, message: str, /, *args: Any) -> None:
+        """Write what a reader should look into."""
+        ...
+
+    def error(self, message: str, /, *args: Any) -> None:
+        """Write what went wrong."""
         ...
 
 
@@ -69,7 +88,7 @@ class StepContext:
     credentials: CredentialSource
     settings: StepSettings
     http: Callable[..., httpx.Client]
-    log: logging.Logger
+    log: StepLog
     previous_output: Mapping[str, Any] | None = None
 
 

@@ -9,12 +9,14 @@ from typing import Any, TypedDict
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
-from airfreight.artifacts.images import client_for, select
+from airfreight.artifacts.images import select_of
+from airfreight.artifacts.oci.protocol import parse_reference
 from airfreight.errors import AirfreightError
 from airfreight.hooks.configuration import read_settings
 from airfreight.hooks.repository import RepositoryHook
 from airfreight.model.urls import normalize_image
 from airfreight.model.warehouse import ImageSubscription
+from airfreight.runtime.discovery import registry_client
 from airfreight.runtime.watch import HANDLED, Watch
 
 
@@ -45,7 +47,7 @@ class WarehouseTrigger(BaseEventTrigger):
         repository_conn_id: str = "",
         poke_interval: float = 300.0,
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.warehouse = warehouse
         self.subscription = subscription
         self.repository_conn_id = repository_conn_id
@@ -86,7 +88,7 @@ class WarehouseTrigger(BaseEventTrigger):
             if "error" in poll:
                 self.log.warning("Warehouse %s: %s", self.warehouse, poll["error"])
                 continue
-            selected = select(poll["tags"], subscription)
+            selected = select_of(poll["tags"], subscription)
             seen = selected[0] if selected else ""
             now = time.monotonic()
             if watch.should_fire(seen, await self._handled(), now):
@@ -102,18 +104,20 @@ class WarehouseTrigger(BaseEventTrigger):
         if self.asset_state_store is None:
             return None
         handled = await self.asset_state_store.aget(HANDLED, None)
-        return handled if isinstance(handled, str) else None
+        tags = handled if isinstance(handled, dict) else {}
+        tag = tags.get(self.subscription["repoURL"])
+        return tag if isinstance(tag, str) else None
 
 
 async def _poll(repository: str, connection_id: str) -> dict[str, Any]:
     try:
         credential = await RepositoryHook(connection_id).aget_conn()
         settings = await asyncio.to_thread(read_settings)
-        async with client_for(
+        async with registry_client(
             repository,
             credential=credential,
             allow_credentials_over_http=settings.allow_credentials_over_http,
         ) as client:
-            return {"tags": await client.list_all_tags()}
+            return {"tags": await client.list_tags(parse_reference(repository).repository)}
     except AirfreightError as error:
         return {"error": str(error)}

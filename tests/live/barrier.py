@@ -1,0 +1,92 @@
+"""A real HTTP server that promotions in tests call between their steps: it records, holds, and kills the caller.
+
+``/mark/<name>``     records the call and answers 200.
+``/switch/<name>``   answers ``{"open": true}`` once the test has opened the switch.
+``/kill/<name>``     SIGKILLs the process that calls for the first time, and answers 200 from then on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Self
+
+import psutil
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One call of ``/mark/<name>``; `at` is on the monotonic clock, in seconds."""
+
+    name: str
+    at: float
+
+
+@dataclass
+class BarrierServer:
+    """Serves on a free port of this machine until the block ends."""
+
+    marks: list[Mark] = field(default_factory=list)
+    killed: dict[str, int] = field(default_factory=dict)
+    open_switches: set[str] = field(default_factory=set)
+
+    def __enter__(self) -> Self:
+        barrier = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                barrier.answer(self)
+
+            def log_message(self, *args: object) -> None:
+                """Print nothing: the tests' output is for the tests."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        _, kind, name = request.path.split("/", 2)
+        if kind == "mark":
+            self.marks.append(Mark(name, time.monotonic()))
+        if kind == "kill" and name not in self.killed:
+            self.killed[name] = kill_caller(request.client_address[1])
+            return
+        body = json.dumps({"open": name in self.open_switches}).encode()
+        request.send_response(200)
+        request.send_header("Content-Type", "application/json")
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        request.wfile.write(body)
+
+    def names(self, prefix: str) -> list[str]:
+        """Return the recorded names with this prefix, in the order of the calls."""
+        return [mark.name for mark in self.marks if mark.name.startswith(prefix)]
+
+
+def kill_caller(port: int) -> int:
+    """SIGKILL the process whose end of a connection to this machine is `port`; return its id."""
+    for connection in psutil.net_connections("tcp"):
+        if connection.laddr and connection.laddr.port == port and connection.pid != os.getpid():
+            assert connection.pid is not None
+            os.kill(connection.pid, signal.SIGKILL)
+            return connection.pid
+    raise AssertionError(f"nobody holds port {port}")

@@ -1,0 +1,93 @@
+"""What fails is red, says why, and takes nothing behind it along."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from tests.live.manifests import auto, project, stage, warehouse
+from tests.live.world import World, eventually, run_id_of
+
+FAILS = """\
+      steps:
+      - uses: fail
+        config: {message: the disk is full}"""
+
+PASSES = """\
+      steps:
+      - uses: compose-output
+        config: {tag: "${{ ctx.targetFreight.alias }}"}"""
+
+
+def test_a_run_whose_dev_promotion_failed_is_red_and_names_the_cause(world: World) -> None:
+    world.registry.push_image("fails/app", "1.0.0", created=datetime.now(UTC))
+    manifests = project("fails", auto("dev", "staging")) + warehouse("app", "fails/app")
+    manifests += stage("dev", ["app"], "direct: true", FAILS)
+    manifests += stage("staging", ["app"], "stages: [dev]", PASSES)
+    world.add_project("fails", manifests)
+    pipeline = "fails.pipeline.app"
+    world.unpause(pipeline)
+    world.unpause("fails.warehouse.app")
+    run = run_id_of(world.wait_for_freight("fails", 1))
+    assert world.wait_for_run(pipeline, run) == "failed"
+    assert "dev.promote: failed: the disk is full" in world.log(pipeline, run, "outcome")
+    states = world.states(pipeline, run)
+    assert states["dev.promote"] == states["outcome"] == "failed"
+    assert states["staging.gate"] == states["staging.promote"] == "skipped"
+    promotions = world.register("airfreight://fails/stages/dev")["promotions"]
+    assert [row["phase"] for row in promotions] == ["Failed"]
+    # A refresh does not try again what failed last.
+    refresh = world.trigger("fails.warehouse.app")
+    assert world.wait_for_run("fails.warehouse.app", refresh) == "success"
+    assert len(world.runs(pipeline)) == 1
+
+
+def test_freight_gets_its_run_though_triggering_it_fails_at_first(world: World) -> None:
+    manifests = project("again", auto("dev")) + warehouse("app", "again/app")
+    manifests += stage("dev", ["app"], "direct: true", PASSES)
+    world.add_project("again", manifests)
+    pipeline = "again.pipeline.app"
+    world.unpause(pipeline)
+    world.unpause("again.warehouse.app")
+    # Airflow refuses the run while it does not know the DAG; the next parse brings it back.
+    world.rest.delete(f"/api/v2/dags/{pipeline}").raise_for_status()
+    world.registry.push_image("again/app", "1.0.0", created=datetime.now(UTC))
+    run = run_id_of(world.wait_for_freight("again", 1))
+    world.unpause(pipeline)
+    eventually(lambda: world.runs(pipeline), 90)
+    assert world.wait_for_run(pipeline, run) == "success"
+    assert len(world.runs(pipeline)) == 1
+
+
+def test_a_run_that_somebody_made_under_the_freights_id_is_passed_by(world: World) -> None:
+    manifests = project("squat", auto("dev")) + warehouse("app", "squat/app")
+    manifests += stage("dev", ["app"], "direct: true", PASSES)
+    world.add_project("squat", manifests)
+    pipeline = "squat.pipeline.app"
+    world.unpause(pipeline)
+    world.unpause("squat.warehouse.app")
+    world.registry.push_image("squat/app", "1.0.0", created=datetime.now(UTC))
+    first = world.wait_for_freight("squat", 1)
+    run = run_id_of(first)
+    assert world.wait_for_run(pipeline, run) == "success"
+    # The next Freight's id is known to whoever knows the image: take it before the Warehouse does.
+    world.rest.patch(
+        "/api/v2/dags/squat.warehouse.app", json={"is_paused": True}
+    ).raise_for_status()
+    world.registry.push_image("squat/app", "1.0.1", created=datetime.now(UTC))
+    refresh = world.trigger("squat.warehouse.app")
+    world.rest.delete(f"/api/v2/dags/{pipeline}").raise_for_status()
+    world.rest.patch(
+        "/api/v2/dags/squat.warehouse.app", json={"is_paused": False}
+    ).raise_for_status()
+    freight = world.wait_for_freight("squat", 2)
+    body = {"dag_run_id": run_id_of(freight), "logical_date": None, "conf": {}}
+
+    def taken() -> bool:
+        return world.rest.post(f"/api/v2/dags/{pipeline}/dagRuns", json=body).status_code == 200
+
+    eventually(taken, 60)
+    world.unpause(pipeline)
+    own = f"{run_id_of(freight)}-2"
+    eventually(lambda: own in [r["dag_run_id"] for r in world.runs(pipeline)], 90)
+    assert world.wait_for_run(pipeline, own) == "success"
+    assert world.wait_for_run("squat.warehouse.app", refresh) == "success"

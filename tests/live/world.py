@@ -1,0 +1,194 @@
+"""A live Airflow with a real registry and a real Git server, and what tests ask of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import httpx
+
+from demo.stack import Stack
+from tests.git_http import GitHttpServer
+from tests.live.barrier import BarrierServer
+from tests.registry_server import DebianRegistry
+
+T = TypeVar("T")
+
+DAG_FILE = '''"""The Airflow DAGs of project {name}."""
+
+from airfreight import load
+
+load("{name}")
+'''
+
+
+@dataclass
+class World:
+    """The parts of a live test. Times are in seconds."""
+
+    stack: Stack
+    registry: DebianRegistry
+    git: GitHttpServer
+    barrier: BarrierServer
+    folder: Path
+    rest: httpx.Client
+
+    def add_project(self, name: str, manifests: str) -> None:
+        """Write a project's manifests and its DAG file; ``@REGISTRY@``, ``@GIT@``, ``@BARRIER@`` are filled in."""
+        self.write_manifests(name, manifests)
+        (self.folder / "dags" / f"{name}.py").write_text(DAG_FILE.format(name=name))
+
+    def write_manifests(self, name: str, manifests: str) -> None:
+        folder = self.folder / "include" / "pipelines" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        text = manifests.replace("@REGISTRY@", self.registry.host)
+        text = text.replace("@GIT@", self.git.url("x").removesuffix("x.git")).replace("@BARRIER@", self.barrier.url)
+        (folder / "project.yaml").write_text(text)
+
+    # --- Airflow over REST -------------------------------------------------------------------
+
+    def get(self, path: str, **params: Any) -> Any:
+        answer = self.rest.get(f"/api/v2{path}", params=params)
+        answer.raise_for_status()
+        return answer.json()
+
+    def unpause(self, dag_id: str) -> None:
+        """Wait for the DAG to be parsed and switch it on."""
+        eventually(lambda: self.rest.get(f"/api/v2/dags/{dag_id}").status_code == 200, 90)
+        self.rest.patch(f"/api/v2/dags/{dag_id}", json={"is_paused": False}).raise_for_status()
+
+    def trigger(self, dag_id: str, conf: dict[str, Any] | None = None) -> str:
+        """Trigger a run by hand, as a person does, and return its id."""
+        body = {"logical_date": None, "conf": conf or {}}
+        answer = self.rest.post(f"/api/v2/dags/{dag_id}/dagRuns", json=body)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["dag_run_id"])
+
+    def runs(self, dag_id: str) -> list[dict[str, Any]]:
+        found = self.get(f"/dags/{dag_id}/dagRuns", limit=100)["dag_runs"]
+        return sorted(found, key=lambda run: run["run_after"])
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        answer = self.rest.get(f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id)}")
+        return str(answer.json()["state"]) if answer.status_code == 200 else "missing"
+
+    def states(self, dag_id: str, run_id: str) -> dict[str, str | None]:
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances"
+        answer = self.rest.get(path, params={"limit": 500})
+        if answer.status_code == 404:
+            return {}
+        found = answer.json()
+        return {ti["task_id"]: ti["state"] for ti in found["task_instances"]}
+
+    def wait_for_run(self, dag_id: str, run_id: str, timeout: float = 120) -> str:
+        """Wait for the run to end and return its state."""
+
+        def ended() -> str | None:
+            state = self.run_state(dag_id, run_id)
+            return state if state in ("success", "failed") else None
+
+        return eventually(ended, timeout, lambda: str(self.states(dag_id, run_id)))
+
+    def wait_for_state(
+        self, dag_id: str, run_id: str, task: str, state: str, timeout: float = 120
+    ) -> None:
+        eventually(
+            lambda: self.states(dag_id, run_id).get(task) == state,
+            timeout,
+            lambda: f"{task} is {self.states(dag_id, run_id)}",
+        )
+
+    def log(self, dag_id: str, run_id: str, task: str, attempt: int = 1) -> str:
+        answer = self.rest.get(
+            f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task}/logs/{attempt}"
+        )
+        return answer.text
+
+    def answer(
+        self,
+        dag_id: str,
+        run_id: str,
+        task: str,
+        choice: str,
+        message: str = "",
+        user: str = "admin",
+    ) -> httpx.Response:
+        """Answer a request in Required Actions; waits out the seconds in which Airflow may lose an answer."""
+        self.wait_for_state(dag_id, run_id, task, "awaiting_input")
+        time.sleep(3)
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task}/-1/hitlDetails"
+        body = {"chosen_options": [choice], "params_input": {"message": message}}
+        with self.stack.api(user) as client:
+            return client.patch(path, json=body)
+
+    def request(self, dag_id: str, run_id: str, task: str) -> dict[str, Any]:
+        path = f"/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task}/-1/hitlDetails"
+        return dict(self.get(path))
+
+    # --- The register ------------------------------------------------------------------------
+
+    def register(self, uri: str) -> dict[str, Any]:
+        """Return every key of an asset's state store."""
+        assets = self.get("/assets", uri_pattern=uri, limit=100)["assets"]
+        asset = next((a for a in assets if a["uri"] == uri), None)
+        if asset is None:
+            return {}
+        rows = self.get(f"/assets/{asset['id']}/state-store", limit=1000)["asset_state_store"]
+        return {row["key"]: row["value"] for row in rows}
+
+    def holds(self, project: str, stage: str) -> str | None:
+        """Return the alias of the Freight that a Stage holds."""
+        current = self.register(f"airfreight://{project}/stages/{stage}").get("current")
+        if current is None:
+            return None
+        name = next(iter(current["items"].values()))
+        return next((f["alias"] for f in self.freight(project) if f["name"] == name), None)
+
+    def freight(self, project: str) -> list[dict[str, Any]]:
+        """Return the index of every Warehouse of the project, in the order of discovery."""
+        assets = self.get("/assets", uri_pattern=f"airfreight://{project}/warehouses/", limit=100)
+        entries = []
+        for asset in assets["assets"]:
+            if not asset["uri"].endswith("/watch"):
+                entries += self.register(asset["uri"]).get("index", [])
+        return sorted(entries, key=lambda entry: str(entry["discoveredAt"]))
+
+    def wait_for_freight(self, project: str, count: int, timeout: float = 90) -> dict[str, Any]:
+        """Wait until the project has `count` Freight, and return the one discovered last."""
+        found = eventually(
+            lambda: rows if len(rows := self.freight(project)) >= count else None,
+            timeout,
+            lambda: str(self.freight(project)),
+        )
+        return found[-1]
+
+
+def run_id_of(freight: dict[str, Any]) -> str:
+    return f"{freight['alias']}-{freight['name'][:12]}"
+
+
+def eventually(
+    probe: Callable[[], T | None], timeout: float, explain: Callable[[], str] = lambda: ""
+) -> T:
+    """Return the first truthy answer of `probe`; AssertionError with `explain()` after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while True:
+        answer = probe()
+        if answer:
+            return answer
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout:g} s. {explain()}")
+        time.sleep(0.5)
+
+
+@contextmanager
+def timed(title: str) -> Iterator[None]:
+    """Print how long the block took."""
+    start = time.monotonic()
+    yield
+    print(f"{title}: {time.monotonic() - start:.1f} s")
