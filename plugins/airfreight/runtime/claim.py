@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from airfreight.model.promotion import PromotionPhase
+from airfreight.runtime.engine import abort
 from airfreight.runtime.records import Claim, Decision
 from airfreight.runtime.stage_register import StageRegister
 
@@ -71,14 +71,8 @@ def take(claim: Claim, register: StageRegister, now: datetime) -> str | None:
     if before is not None and before.promotion != claim.promotion:
         record = register.promotion(before.promotion)
         if record is not None and not record.status.phase.is_terminal:
-            ended = {
-                "phase": PromotionPhase.ABORTED,
-                "message": "its task ended before it did",
-                "finished_at": now,
-            }
-            register.save(
-                record.model_copy(update={"status": record.status.model_copy(update=ended)})
-            )
+            status = abort(record.status, lambda: now, "its task ended before it did")
+            register.save(record.model_copy(update={"status": status}))
             left = before.promotion
     register.set_claim(claim)
     return left
