@@ -68,14 +68,14 @@ class WarehouseTrigger(BaseEventTrigger):
     def shared_stream_key(self) -> Hashable:
         """Return what makes two watchers share one poll."""
         repository = normalize_image(self.subscription["repoURL"])
-        return (repository, self.repository_conn_id, self.poke_interval)
+        verify_tls = _verifies_tls(self.subscription)
+        return (repository, self.repository_conn_id, self.poke_interval, verify_tls)
 
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
         """Yield ``{"tags": […]}`` or ``{"error": "…"}`` at every poll, for ever."""
-        repository = kwargs["subscription"]["repoURL"]
         while True:
-            yield await _poll(repository, kwargs.get("repository_conn_id", ""))
+            yield await _poll(kwargs["subscription"], kwargs.get("repository_conn_id", ""))
             await asyncio.sleep(kwargs["poke_interval"])
 
     async def filter_shared_stream(
@@ -85,20 +85,32 @@ class WarehouseTrigger(BaseEventTrigger):
         subscription = ImageSubscription.model_validate(self.subscription)
         watch = Watch()
         async for poll in shared_stream:
-            if "error" in poll:
-                self.log.warning("Warehouse %s: %s", self.warehouse, poll["error"])
-                continue
-            selected = select_of(poll["tags"], subscription)
-            seen = selected[0] if selected else ""
-            now = time.monotonic()
+            seen = self._best_tag(poll, subscription)
+            now = self.clock()
             if watch.should_fire(seen, await self._handled(), now):
                 watch = Watch(seen, now)
                 yield TriggerEvent(WarehouseEvent(warehouse=self.warehouse, seen=seen))
+
+    def clock(self) -> float:
+        """Return the monotonic time in seconds."""
+        return time.monotonic()
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Watch alone, where the triggerer does not share streams."""
         async for event in self.filter_shared_stream(self.open_shared_stream(self.serialize()[1])):
             yield event
+
+    def _best_tag(self, poll: dict[str, Any], subscription: ImageSubscription) -> str:
+        if "error" in poll:
+            self.log.warning("Warehouse %s: %s", self.warehouse, poll["error"])
+            return ""
+        try:
+            selected = select_of(poll["tags"], subscription)
+        except AirfreightError as error:
+            # The stream is shared: whoever's subscription is at fault waits for its manifest to be mended.
+            self.log.warning("Warehouse %s: %s", self.warehouse, error)
+            return ""
+        return selected[0] if selected else ""
 
     async def _handled(self) -> str | None:
         if self.asset_state_store is None:
@@ -109,7 +121,12 @@ class WarehouseTrigger(BaseEventTrigger):
         return tag if isinstance(tag, str) else None
 
 
-async def _poll(repository: str, connection_id: str) -> dict[str, Any]:
+def _verifies_tls(subscription: dict[str, Any]) -> bool:
+    return not subscription.get("insecureSkipTLSVerify", False)
+
+
+async def _poll(subscription: dict[str, Any], connection_id: str) -> dict[str, Any]:
+    repository = subscription["repoURL"]
     try:
         credential = await RepositoryHook(connection_id).aget_conn()
         settings = await asyncio.to_thread(read_settings)
@@ -117,6 +134,7 @@ async def _poll(repository: str, connection_id: str) -> dict[str, Any]:
             repository,
             credential=credential,
             allow_credentials_over_http=settings.allow_credentials_over_http,
+            verify_tls=_verifies_tls(subscription),
         ) as client:
             return {"tags": await client.list_tags(parse_reference(repository).repository)}
     except AirfreightError as error:

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+import pytest
+
+from airfreight.model.warehouse import ImageSubscription
+from airfreight.runtime.watch import HANDLED, REPEAT_AFTER
+from airfreight.triggers.warehouse import WarehouseTrigger
+
+REPOSITORY = "registry.example/web"
+
+
+class Store:
+    """The asset state store as a trigger sees it."""
+
+    def __init__(self, handled: Any = None) -> None:
+        self.handled = handled
+
+    async def aget(self, key: str, default: Any) -> Any:
+        assert key == HANDLED
+        return default if self.handled is None else self.handled
+
+
+class Watcher(WarehouseTrigger):
+    """A trigger whose clock stands where the test puts it."""
+
+    now = 1000.0
+
+    def clock(self) -> float:
+        return self.now
+
+
+def watcher(handled: Any = None, **subscription: Any) -> Watcher:
+    document = ImageSubscription(repo_url=REPOSITORY, **subscription)
+    made = Watcher(
+        warehouse="shop/web", subscription=document.model_dump(mode="json", by_alias=True)
+    )
+    made.asset_state_store = Store(handled)  # type: ignore[assignment]
+    return made
+
+
+def tags(*names: str) -> dict[str, Any]:
+    return {"tags": list(names)}
+
+
+async def fired(made: Watcher, polls: Iterable[Any]) -> list[str]:
+    """Return the tags that a watcher fires for. A number among the polls lets so many seconds pass."""
+
+    async def stream() -> AsyncIterator[dict[str, Any]]:
+        for poll in polls:
+            if isinstance(poll, dict):
+                yield poll
+            else:
+                made.now += poll
+
+    seen = []
+    async for event in made.filter_shared_stream(stream()):
+        assert event.payload["warehouse"] == "shop/web"
+        seen.append(event.payload["seen"])
+    return seen
+
+
+HANDLED_1_0 = {REPOSITORY: "1.0.0"}
+
+
+async def test_a_watcher_fires_once_for_news():
+    polls = [tags("1.0.0"), tags("1.0.0", "1.1.0"), 5, tags("1.1.0", "1.0.0")]
+    assert await fired(watcher(HANDLED_1_0), polls) == ["1.1.0"]
+
+
+async def test_a_watcher_that_joins_late_fires_for_what_is_there():
+    assert await fired(watcher(), [tags("1.0.0")]) == ["1.0.0"]
+
+
+async def test_a_watcher_does_not_fire_again_after_a_restart_for_what_was_handled():
+    assert await fired(watcher(HANDLED_1_0), [tags("1.0.0"), REPEAT_AFTER, tags("1.0.0")]) == []
+
+
+async def test_a_watcher_fires_again_after_a_while_for_what_was_not_handled():
+    polls = [tags("1.1.0"), REPEAT_AFTER - 1, tags("1.1.0"), 1, tags("1.1.0")]
+    assert await fired(watcher(HANDLED_1_0), polls) == ["1.1.0", "1.1.0"]
+
+
+async def test_a_watcher_stops_firing_when_the_news_is_handled():
+    made = watcher(HANDLED_1_0)
+    assert await fired(made, [tags("1.1.0")]) == ["1.1.0"]
+    made.asset_state_store = Store({REPOSITORY: "1.1.0"})  # type: ignore[assignment]
+    assert await fired(made, [tags("1.1.0"), 9 * REPEAT_AFTER, tags("1.1.0")]) == []
+
+
+async def test_a_watcher_goes_on_after_a_poll_that_failed(caplog):
+    made = watcher(HANDLED_1_0)
+    with caplog.at_level(logging.WARNING):
+        assert await fired(made, [{"error": "registry is down"}, tags("1.1.0")]) == ["1.1.0"]
+    assert "Warehouse shop/web: registry is down" in caplog.text
+
+
+async def test_a_failed_poll_is_not_taken_for_an_empty_repository():
+    polls = [tags("1.1.0"), {"error": "registry is down"}, tags("1.1.0")]
+    assert await fired(watcher(HANDLED_1_0), polls) == ["1.1.0"]
+
+
+QUIET = {
+    "outside the constraint": ({"constraint": "^1.0.0"}, ("2.0.0", "1.0.0")),
+    "ignored": ({"ignore_tags_regexes": ("-rc",)}, ("1.1.0-rc.1", "1.0.0")),
+    "not a version": ({}, ("latest", "1.0.0")),
+    "older": ({}, ("0.9.0", "1.0.0")),
+    "nothing is left": ({}, ()),
+}
+
+
+@pytest.mark.parametrize(("subscription", "names"), QUIET.values(), ids=QUIET)
+async def test_a_tag_that_the_subscription_does_not_select_fires_nothing(subscription, names):
+    assert await fired(watcher(HANDLED_1_0, **subscription), [tags(*names)]) == []
+
+
+async def test_a_subscription_that_cannot_be_evaluated_fires_nothing_and_goes_on():
+    """The stream is shared: what one subscription raises would end the watchers of all."""
+    made = watcher(None, constraint="not a constraint")
+    assert await fired(made, [tags("1.0.0"), tags("1.1.0")]) == []
+
+
+async def test_what_was_handled_of_another_repository_does_not_count():
+    made = watcher({"registry.example/other": "1.0.0"})
+    assert await fired(made, [tags("1.0.0")]) == ["1.0.0"]
+
+
+@pytest.mark.parametrize("junk", ["1.0.0", ["1.0.0"], {REPOSITORY: 7}, {}])
+async def test_a_store_that_holds_something_else_counts_as_nothing_handled(junk):
+    assert await fired(watcher(junk), [tags("1.0.0")]) == ["1.0.0"]
+
+
+def sharing(**fields: Any) -> object:
+    subscription = {"repoURL": REPOSITORY, **fields.pop("subscription", {})}
+    known = {"warehouse": "shop/web", "subscription": subscription}
+    return WarehouseTrigger(**{**known, **fields}).shared_stream_key()
+
+
+SHARED = {
+    "another warehouse": {"warehouse": "shop/api"},
+    "another constraint": {"subscription": {"constraint": "^1.0.0"}},
+    "another spelling": {"subscription": {"repoURL": "Registry.Example/web"}},
+}
+APART = {
+    "another repository": {"subscription": {"repoURL": "registry.example/api"}},
+    "another connection": {"repository_conn_id": "airfreight_shop_other"},
+    "another interval": {"poke_interval": 60.0},
+    "without a look at certificates": {"subscription": {"insecureSkipTLSVerify": True}},
+}
+
+
+@pytest.mark.parametrize("fields", SHARED.values(), ids=SHARED)
+def test_watchers_of_one_repository_share_a_poll(fields):
+    assert sharing(**fields) == sharing()
+
+
+@pytest.mark.parametrize("fields", APART.values(), ids=APART)
+def test_watchers_that_would_poll_differently_do_not_share_one(fields):
+    assert sharing(**fields) != sharing()
