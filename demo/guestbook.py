@@ -33,6 +33,8 @@ def airflow_env() -> Mapping[str, str]:
         "AIRFLOW_CONN_AIRFREIGHT_GUESTBOOK_GIT": json.dumps(login),
         "AIRFLOW__AIRFREIGHT__ALLOW_CREDENTIALS_OVER_HTTP": "True",
         "AIRFLOW__AIRFREIGHT__ALLOW_LOOPBACK": "True",
+        # A person who tries the demo should see a superseded request close, not wait an hour for it.
+        "AIRFLOW__AIRFREIGHT__GATE_LOOK_INTERVAL": "30",
     }
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,11 +16,13 @@ from urllib.parse import quote
 
 import httpx
 
+from demo.ports import free_port
 from demo.stack import Stack
 from tests.git_http import GitHttpServer
 from tests.live.barrier import BarrierServer
 from tests.registry_server import DebianRegistry
 
+REPO = Path(__file__).resolve().parents[2]
 T = TypeVar("T")
 
 DAG_FILE = '''"""The Airflow DAGs of project {name}."""
@@ -47,7 +53,9 @@ class World:
         folder = self.folder / "include" / "pipelines" / name
         folder.mkdir(parents=True, exist_ok=True)
         text = manifests.replace("@REGISTRY@", self.registry.host)
-        text = text.replace("@GIT@", self.git.url("x").removesuffix("x.git")).replace("@BARRIER@", self.barrier.url)
+        text = text.replace("@GIT@", self.git.url("x").removesuffix("x.git")).replace(
+            "@BARRIER@", self.barrier.url
+        )
         (folder / "project.yaml").write_text(text)
 
     # --- Airflow over REST -------------------------------------------------------------------
@@ -166,6 +174,44 @@ class World:
             lambda: str(self.freight(project)),
         )
         return found[-1]
+
+
+@contextmanager
+def running_world() -> Iterator[World]:
+    """Start everything and stop it after the block. With AIRFREIGHT_KEEP_LIVE set the folder stays, logs and all."""
+    # PostgreSQL runs as another user where we are root: a folder that only we can enter is closed to it.
+    folder = Path(tempfile.mkdtemp(prefix="airfreight-live-"))
+    folder.chmod(0o755)
+    for name in ("dags", "git"):
+        (folder / name).mkdir()
+    shutil.copytree(
+        REPO / "include" / "pipelines" / "_cluster", folder / "include" / "pipelines" / "_cluster"
+    )
+    login = {"conn_type": "http", "login": "robot", "password": "t0ken-of-the-robot"}
+    env = {
+        "AIRFLOW_CONN_AIRFREIGHT_SHARED_GIT": json.dumps(login),
+        "AIRFLOW__AIRFREIGHT__ALLOW_CREDENTIALS_OVER_HTTP": "True",
+        "AIRFLOW__AIRFREIGHT__ALLOW_LOOPBACK": "True",
+        "AIRFLOW__AIRFREIGHT__GATE_LOOK_INTERVAL": "10",
+        "AIRFLOW__AIRFREIGHT__WORKSPACE_FOLDER": str(folder / "workspace"),
+    }
+    with (
+        DebianRegistry() as registry,
+        GitHttpServer(folder / "git", login["login"], login["password"]) as git,
+        BarrierServer() as barrier,
+        Stack(
+            folder / "airflow",
+            folder / "dags",
+            REPO / "plugins",
+            api_port=free_port(),
+            extra_env=env,
+        ) as stack,
+    ):
+        stack.wait_until_healthy(120)
+        with stack.api() as rest:
+            yield World(stack, registry, git, barrier, folder, rest)
+    if not os.environ.get("AIRFREIGHT_KEEP_LIVE"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def run_id_of(freight: dict[str, Any]) -> str:

@@ -13,10 +13,10 @@ from typing import Any
 
 from airfreight.manifests.findings import Findings
 from airfreight.manifests.nodes import Path
-from airfreight.manifests.patterns import pattern_fault
 from airfreight.manifests.resources import Resource
 from airfreight.manifests.shapes import read_model
 from airfreight.model.naming import connection_prefixes
+from airfreight.model.patterns import pattern_fault
 from airfreight.model.project import RepositoryCredential
 
 CRED_TYPE = "kargo.akuity.io/cred-type"

@@ -11,10 +11,10 @@ from airfreight.artifacts.semver import Constraint
 from airfreight.errors import VersionError
 from airfreight.manifests.findings import Findings
 from airfreight.manifests.nodes import Path
-from airfreight.manifests.patterns import pattern_fault
 from airfreight.manifests.pipelines import PIPELINE
 from airfreight.manifests.resources import Resource
 from airfreight.manifests.shapes import read_model
+from airfreight.model.patterns import pattern_fault
 from airfreight.model.urls import normalize_image
 from airfreight.model.warehouse import ImageSubscription, Warehouse
 

@@ -9,6 +9,7 @@ import re2
 from pydantic import Field, model_validator
 
 from airfreight.model.base import LabelRequirement, Model, Name
+from airfreight.model.patterns import pattern_fault
 
 
 class Project(Model):
@@ -23,10 +24,9 @@ def _check_name_pattern(pattern: str) -> None:
         return
     if kind not in ("regex", "regexp"):
         raise ValueError(f"unknown prefix {kind + ':'!r}; expected glob:, regex: or a bare name")
-    try:
-        re2.compile(rest)
-    except re2.error as error:
-        raise ValueError(f"bad regular expression {rest!r}: {error}") from None
+    fault = pattern_fault(rest)
+    if fault:
+        raise ValueError(f"bad regular expression {rest!r}: {fault}")
 
 
 def name_matches(pattern: str, name: str) -> bool:

@@ -70,7 +70,7 @@ def remote_of(context: StepContext, url: str, *, verify_tls: bool = True) -> Git
             context.settings.allow_credentials_over_http,
             verify_tls,
         )
-    except ArtifactError as error:
+    except (ArtifactError, SettingsError) as error:
         raise TerminalStepError(str(error)) from None
 
 
