@@ -5,7 +5,7 @@ from collections.abc import Collection
 import pytest
 
 from airfreight.model.promotion import PromotionPhase
-from airfreight.runtime.claim import MadeDecision, is_spent, must_wait_for, take
+from airfreight.runtime.claim import MadeDecision, goes_first, is_spent, take
 from airfreight.runtime.records import Claim, RunRecord
 from tests.runtime.memory import START, Pipeline, at, decision, record
 
@@ -22,10 +22,12 @@ def made(pipeline: Pipeline, run_id: str, hour: float, nonce: str = "") -> MadeD
     return MadeDecision(decision(freight, nonce=nonce or f"n-{run_id}"), DAG, run_id, at(hour))
 
 
+def ahead(pipeline, mine, others=(), ended: Collection[str] = ()) -> tuple[str, ...]:
+    return goes_first(mine, others, pipeline.stage("dev"), lambda dag_id, run_id: run_id in ended)
+
+
 def first(pipeline, mine, others=(), ended: Collection[str] = ()) -> str | None:
-    return must_wait_for(
-        mine, others, pipeline.stage("dev"), lambda dag_id, run_id: run_id in ended
-    )
+    return next(iter(ahead(pipeline, mine, others, ended)), None)
 
 
 def hold_claim(pipeline: Pipeline, run_id: str, promotion: str = "dev.01.x") -> None:
@@ -97,6 +99,12 @@ def test_a_later_decision_of_a_run_stands_for_its_earlier_ones(pipeline, newest_
 def test_of_several_any_one_that_goes_first_is_enough_to_wait(pipeline):
     others = [made(pipeline, "r1", 1), made(pipeline, "r0", 0)]
     assert first(pipeline, made(pipeline, "r2", 2), others, ended={"r0"}) == "r1"
+
+
+def test_all_who_go_first_are_told_the_claimant_before_the_others(pipeline):
+    hold_claim(pipeline, "r9")
+    others = [made(pipeline, "r1", 1), made(pipeline, "r0", 0), made(pipeline, "r3", 3)]
+    assert ahead(pipeline, made(pipeline, "r2", 2), others) == ("r9", "r0", "r1")
 
 
 def test_a_decision_is_spent_by_the_promotion_that_names_its_nonce(pipeline):

@@ -84,9 +84,7 @@ def test_internal_and_public_addresses_are_reached(address: str):
     assert refusal(address, allow_loopback=False) is None
 
 
-@pytest.mark.parametrize(
-    "host", ["127.0.0.1", "2130706433", "0x7f000001", "0177.1", "localhost"]
-)
+@pytest.mark.parametrize("host", ["127.0.0.1", "2130706433", "0x7f000001", "0177.1", "localhost"])
 def test_every_spelling_of_loopback_is_refused(host: str):
     with pytest.raises(RefusedError, match="loopback"):
         get(f"http://{host}:9/", allow_loopback=False)

@@ -61,14 +61,15 @@ def warehouse_dag(runtime: PipelineRuntime, warehouse: Warehouse) -> DAG:
     """Return the DAG of a Warehouse."""
     project, assets = runtime.project, runtime.assets
     dag_id = warehouse_dag_id(project.name, warehouse.name)
-    register, watch = assets.warehouses[warehouse.name], assets.watches[warehouse.name]
+    # The same object everywhere: of two assets of one name Airflow keeps the last, and with it the watchers or none.
+    register, watch = assets.warehouses[warehouse.name], _watched(runtime, warehouse)
     cron = warehouse.annotations.get(SCHEDULE) or daily_schedule(dag_id)
     shared: dict[str, Any] = {"retries": _RETRIES, "retry_delay": _RETRY_DELAY}
     with DAG(
         dag_id=dag_id,
         schedule=AssetOrTimeSchedule(
             timetable=CronTriggerTimetable(cron, timezone="UTC"),
-            assets=[_watched(runtime, warehouse)],
+            assets=[watch],
         ),
         start_date=START,
         catchup=False,

@@ -28,7 +28,7 @@ from airfreight.operators.pipeline import (
     utc_now,
 )
 from airfreight.runtime.availability import Registers
-from airfreight.runtime.claim import MadeDecision, is_spent, must_wait_for, take
+from airfreight.runtime.claim import MadeDecision, goes_first, is_spent, take
 from airfreight.runtime.inflate import inflate, steps_digest
 from airfreight.runtime.promoting import (
     arrive,
@@ -138,10 +138,13 @@ class PromoteOperator(BaseOperator):
             return promotion_has_ended(dag_id, run_id, self._task(PROMOTE), self._task(VERIFY))
 
         others = decisions_of(context, self._log, mine.dag_id, self._task(GATE))
-        first = must_wait_for(mine, others, registers.stages[self.stage_name], has_ended)
-        if first is not None:
-            self.log.info("Waiting for %s: one promotion at a time in %s", first, self.stage_name)
-            raise AirflowRescheduleException(utc_now() + _TURN_LOOK)
+        first = goes_first(mine, others, registers.stages[self.stage_name], has_ended)
+        if first:
+            self.log.info(
+                "Waiting for %s: one promotion at a time in %s", ", ".join(first), self.stage_name
+            )
+            # One look at a time runs in a Stage: who waits for many looks seldom, or the next in turn would starve.
+            raise AirflowRescheduleException(utc_now() + _TURN_LOOK * len(first))
 
     def _work(self, context: Context, record: PromotionRecord, registers: Registers) -> Any:
         register = registers.stages[self.stage_name]

@@ -21,30 +21,31 @@ class MadeDecision:
     at: datetime
 
 
-def must_wait_for(
+def goes_first(
     mine: MadeDecision,
     decisions: Iterable[MadeDecision],
     register: StageRegister,
     has_ended: Callable[[str, str], bool],
-) -> str | None:
-    """Return the run that goes first, or None where it is `mine`'s turn.
+) -> tuple[str, ...]:
+    """Return the runs that go before `mine`, the claimant's first; none where it is `mine`'s turn.
 
     `has_ended(dag_id, run_id)` says whether that run's promote and verify of this Stage will do nothing more.
     A claim whose claimant has ended is void: nothing needs releasing after a crash.
     """
+    first: dict[str, None] = {}
     claim = register.claim()
     if (
         claim is not None
         and claim.run_id != mine.run_id
         and not has_ended(claim.dag_id, claim.run_id)
     ):
-        return claim.run_id
+        first[claim.run_id] = None
     for other in _latest_of_each_run(decisions):
-        if other.run_id == mine.run_id or other.at >= mine.at or is_spent(other, register):
+        if other.run_id in (mine.run_id, *first) or other.at >= mine.at:
             continue
-        if not has_ended(other.dag_id, other.run_id):
-            return other.run_id
-    return None
+        if not is_spent(other, register) and not has_ended(other.dag_id, other.run_id):
+            first[other.run_id] = None
+    return tuple(first)
 
 
 def _latest_of_each_run(decisions: Iterable[MadeDecision]) -> list[MadeDecision]:
