@@ -1,0 +1,125 @@
+"""What readers copy from the pages works, and what they follow leads somewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from airfreight.expr.functions import Function
+from airfreight.expr.templates import evaluate_template
+from airfreight.manifests.project import LoadedProject, load_project
+from airfreight.manifests.steps import IN_STEPS
+from airfreight.model.freight import FreightContent, FreightOrigin, ImageArtifact
+from airfreight.model.stage import Step
+from airfreight.runtime.functions import Scope, functions
+from airfreight.steps.builtin import builtin_registry
+from tests.docs.pages import PAGES, ROOT, Block, anchors, blocks, prose
+
+_REGISTRY = builtin_registry()
+_YAML = [block for page in PAGES for block in blocks(page, "yaml")]
+_STEPS = [block for block in _YAML if block.text.startswith("uses:")]
+_STEP_IDS = [str(block) for block in _STEPS]
+_LINKS = [
+    pytest.param(page, target, id=f"{page.name}: {target}")
+    for page in PAGES
+    for target in re.findall(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)", prose(page.read_text()))
+    if not target.startswith("https://")
+]
+
+
+def _load(manifests: list[Block], tmp_path: Path) -> LoadedProject:
+    folder = tmp_path / "shop"
+    folder.mkdir(parents=True)
+    for number, block in enumerate(manifests):
+        (folder / f"{number:02}.yaml").write_text(block.text)
+    return load_project(tmp_path, "shop", _REGISTRY)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/manifests.md"])
+def test_the_manifests_of_a_page_make_a_project_without_a_problem(
+    page: str, tmp_path: Path
+) -> None:
+    manifests = [b for b in blocks(ROOT / page, "yaml") if "apiVersion:" in b.text]
+    project = _load(manifests, tmp_path)
+    assert [str(problem) for problem in project.problems] == []
+    assert project.disabled == {}
+    assert [pipeline.name for pipeline in project.pipelines] == ["shop"]
+
+
+def test_every_yaml_block_is_a_manifest_of_these_pages_or_a_step() -> None:
+    others = [b for b in _YAML if b not in _STEPS]
+    assert {b.page.name for b in others} == {"README.md", "manifests.md"}
+    assert all("apiVersion:" in b.text for b in others)
+
+
+@pytest.mark.parametrize("block", _STEPS, ids=_STEP_IDS)
+def test_the_example_of_a_step_meets_its_config(block: Block) -> None:
+    step = Step.model_validate(yaml.safe_load(block.text))
+    kind = _REGISTRY.find(step.uses)
+    assert kind is not None
+    kind.config_type.model_validate(step.config)
+
+
+@pytest.mark.parametrize("block", _STEPS, ids=_STEP_IDS)
+def test_the_example_of_a_step_loads_in_a_stage_without_a_problem(
+    block: Block, tmp_path: Path
+) -> None:
+    readme = blocks(ROOT / "README.md", "yaml")[0]
+    documents: list[dict[str, Any]] = list(yaml.safe_load_all(readme.text))
+    documents[2]["spec"]["promotionTemplate"]["spec"]["steps"] = [yaml.safe_load(block.text)]
+    text = yaml.safe_dump_all(documents)
+    project = _load([Block(block.page, block.line, "yaml", text)], tmp_path)
+    assert [str(problem) for problem in project.problems] == []
+
+
+def test_the_table_of_templates_says_what_they_give() -> None:
+    text = (ROOT / "docs/expressions.md").read_text()
+    rows = re.findall(r"^\| `([^`]*\$\{\{[^`]*)` \| (.+) \|$", text, re.MULTILINE)
+    given = {template: evaluate_template(template, {}) for template, _ in rows}
+    assert given == {
+        'v${{ "1.10" }}': "v1.10",
+        '${{ "1.10" }}': 1.1,
+        '${{ quote("1.10") }}': "1.10",
+        "${{ 1 < 2 }}": True,
+        '${{ ["a", "b"] }}': ["a", "b"],
+        "${{ nil }}": None,
+    }
+
+
+def test_the_fields_of_an_image_are_those_of_the_page() -> None:
+    image = ImageArtifact(repo_url="ghcr.io/acme/shop", tag="1.0.0")
+    content = FreightContent(origin=FreightOrigin(name="shop"), images=(image,))
+    text = (ROOT / "docs/expressions.md").read_text()
+    row = next(line for line in text.splitlines() if line.startswith("| `imageFrom("))
+    names = re.findall(r"`(\w+)`", row)
+    assert names == ["RepoURL", "Tag", "Digest", "Annotations", "SubscriptionName"]
+    assert content.images[0].tag == "1.0.0"
+
+
+def test_the_functions_that_manifests_may_call_are_those_that_promotions_have() -> None:
+    injected: dict[str, Function] = functions(Scope(), "step")
+    assert set(IN_STEPS) == set(injected)
+
+
+@pytest.mark.parametrize(("page", "target"), _LINKS)
+def test_every_link_within_the_repository_leads_somewhere(page: Path, target: str) -> None:
+    path, _, anchor = target.partition("#")
+    place = (page.parent / path).resolve() if path else page
+    assert place.exists()
+    assert not anchor or anchor in anchors(place)
+
+
+def test_the_dag_file_of_the_readme_is_the_guestbooks() -> None:
+    shown = blocks(ROOT / "README.md", "python")[0].text.replace("shop", "guestbook")
+    own = (ROOT / "dags" / "guestbook.py").read_text()
+    assert shown.split() == own.split()
+    assert len([line for line in shown.splitlines() if line]) == 3
+
+
+@pytest.mark.parametrize("name", ["grid", "graph", "required-actions", "terminal"])
+def test_the_readme_shows_the_picture(name: str) -> None:
+    assert f"](docs/pictures/{name}.png)" in (ROOT / "README.md").read_text()
