@@ -5,6 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
+import pytest
+
 from tests.live.manifests import project, stage, warehouse
 from tests.live.world import World, run_id_of
 
@@ -30,6 +32,7 @@ TEMPLATE = """\
         config: {url: "@BARRIER@/mark/lock-leave-${{ ctx.targetFreight.origin.name }}"}"""
 
 
+@pytest.mark.unproven
 def test_promotions_of_one_stage_never_overlap_and_keep_the_order_of_their_decisions(
     world: World,
 ) -> None:

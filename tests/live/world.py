@@ -192,7 +192,7 @@ def running_world() -> Iterator[World]:
         "AIRFLOW_CONN_AIRFREIGHT_SHARED_GIT": json.dumps(login),
         "AIRFLOW__AIRFREIGHT__ALLOW_CREDENTIALS_OVER_HTTP": "True",
         "AIRFLOW__AIRFREIGHT__ALLOW_LOOPBACK": "True",
-        "AIRFLOW__AIRFREIGHT__GATE_LOOK_INTERVAL": "10",
+        "AIRFLOW__AIRFREIGHT__GATE_LOOK_INTERVAL": "20",
         "AIRFLOW__AIRFREIGHT__WORKSPACE_FOLDER": str(folder / "workspace"),
     }
     with (
