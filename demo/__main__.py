@@ -157,9 +157,13 @@ def _follow(progress: Progress, stack: Stack) -> None:
 
 
 def _write_env(stack: Stack, path: Path) -> None:
-    """The settings that the `airflow` command needs to meet this database; they hold the demo's secrets."""
+    """What the commands `airflow` and `airfreight` need to meet this demo; it holds the demo's secrets."""
     names = ("AIRFLOW", "PYTHONPATH")
-    settings = {key: value for key, value in stack.env.items() if key.startswith(names)}
+    settings = {key: value for key, value in stack.env.items() if key.startswith(names)} | {
+        "AIRFREIGHT_API_URL": stack.url,
+        "AIRFREIGHT_USERNAME": "admin",
+        "AIRFREIGHT_PASSWORD": "admin",
+    }
     lines = [f"export {key}={shlex.quote(value)}\n" for key, value in sorted(settings.items())]
     path.touch(mode=0o600)
     path.write_text("".join(lines))
