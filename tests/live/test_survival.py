@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-import pytest
-
 from tests.live.manifests import OVERLAY, guestbook
 from tests.live.world import World, run_id_of
 
 PIPELINE = "survival.pipeline.guestbook"
 
 
-@pytest.mark.unproven
 def test_the_path_survives_a_killed_triggerer_and_a_killed_scheduler(world: World) -> None:
     files = {f"overlays/{stage}/image.yaml": OVERLAY for stage in ("dev", "staging", "prod")}
     world.git.create("survival", files)
