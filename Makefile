@@ -1,4 +1,4 @@
-.PHONY: help setup lint unit test unproven demo down
+.PHONY: help setup lint unit test demo down
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,10 +13,7 @@ unit: ## the tests that start no Airflow
 	@uv run --frozen pytest -m "not live"
 
 test: setup lint ## everything: lint, unit tests, live tests (installs docker-registry and git where missing)
-	@.ci/setup && uv run --frozen pytest -m "not unproven"
-
-unproven: setup ## the live tests that have not been seen green yet
-	@.ci/setup && uv run --frozen pytest -m unproven
+	@.ci/setup && uv run --frozen pytest
 
 demo: setup ## a running Airflow on localhost with the guestbook pipeline; Ctrl-C stops it
 	@uv run --frozen python -m demo
