@@ -44,7 +44,7 @@ def parts(world: World, pipeline_run: str) -> dict[str, float]:
     gate = task(PIPELINE, pipeline_run, "dev.gate")
     promote = task(PIPELINE, pipeline_run, "dev.promote")
     marks = [
-        ("watcher's event → discover starts", woken["run_after"], discover["start_date"]),
+        ("run queued → discover starts", woken["queued_at"], discover["start_date"]),
         ("discover", discover["start_date"], discover["end_date"]),
         ("trigger, with its wait", discover["end_date"], trigger["end_date"]),
         ("freight, with its wait", trigger["end_date"], freight["end_date"]),
