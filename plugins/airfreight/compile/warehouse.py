@@ -64,6 +64,11 @@ def warehouse_dag(runtime: PipelineRuntime, warehouse: Warehouse) -> DAG:
     # The same object everywhere: of two assets of one name Airflow keeps the last, and with it the watchers or none.
     register, watch = assets.warehouses[warehouse.name], _watched(runtime, warehouse)
     cron = warehouse.annotations.get(SCHEDULE) or daily_schedule(dag_id)
+    stages = tuple(
+        assets.stages[stage.name]
+        for stage in runtime.pipeline.stages
+        if stage.request(warehouse.origin) is not None
+    )
     shared: dict[str, Any] = {"retries": _RETRIES, "retry_delay": _RETRY_DELAY}
     with DAG(
         dag_id=dag_id,
@@ -84,8 +89,9 @@ def warehouse_dag(runtime: PipelineRuntime, warehouse: Warehouse) -> DAG:
             credentials=project.credentials,
             register=register,
             watch=watch,
+            stages=stages,
             problems=tuple(str(p) for p in runtime.problems_of(f"Warehouse {warehouse.name}")),
-            inlets=[register, watch],
+            inlets=[register, watch, *stages],
             outlets=[assets.alias_of(register)],
             max_active_tis_per_dag=1,
             **shared,

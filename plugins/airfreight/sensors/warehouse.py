@@ -16,6 +16,7 @@ from airfreight.hooks.state_store import AssetStateStore
 from airfreight.model.project import RepositoryCredential
 from airfreight.model.warehouse import Warehouse
 from airfreight.runtime.discovery import Discovery, discover
+from airfreight.runtime.stage_register import StageRegister
 from airfreight.runtime.warehouse_register import WarehouseRegister
 from airfreight.runtime.watch import HANDLED
 
@@ -31,6 +32,7 @@ class WarehouseSensor(BaseSensorOperator):
     :param project: the project's name.
     :param credentials: the project's credentials, of which the first that names the repository opens it.
     :param register: the asset whose state store is the Warehouse's register.
+    :param stages: the assets of the Stages that the Warehouse feeds; the Freight that they hold is never forgotten.
     :param watch: the asset that the Warehouse's watcher emits.
     :param problems: what is wrong with the Warehouse's manifest, one located line each; the task fails with them.
     """
@@ -43,6 +45,7 @@ class WarehouseSensor(BaseSensorOperator):
         credentials: tuple[RepositoryCredential, ...],
         register: Asset,
         watch: Asset,
+        stages: tuple[Asset, ...],
         problems: tuple[str, ...] = (),
         **kwargs: Any,
     ) -> None:
@@ -52,6 +55,7 @@ class WarehouseSensor(BaseSensorOperator):
         self.credentials = credentials
         self.register = register
         self.watch = watch
+        self.stages = stages
         self.problems = problems
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -92,10 +96,19 @@ class WarehouseSensor(BaseSensorOperator):
                 AssetStateStore(context, self.watch).set(HANDLED, dict(found.seen))
             raise AirflowSkipException(f"nothing new: {freight.alias} is the newest")
         self.log.info("Freight %s is %s", freight.alias, freight.name)
+        self._trim(register, context)
         content = freight.to_json()
         for alias in self.outlets:
             context["outlet_events"][alias].add(self.register, extra={"freight": content})
         return content
+
+    def _trim(self, register: WarehouseRegister, context: Context) -> None:
+        holdings = [
+            StageRegister(AssetStateStore(context, asset)).current() for asset in self.stages
+        ]
+        in_use = {name for holding in holdings if holding for name in holding.items.values()}
+        for name in register.trim(in_use, datetime.now(UTC)):
+            self.log.info("Freight %s is old and unused, and is forgotten", name)
 
 
 def _backfilled_date(context: Context) -> datetime | None:
