@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import Asset, AssetAlias, Context
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException
 
 from airfreight.errors import Problem, RefusedError
 from airfreight.hooks.runs import ENDED, task_states
@@ -21,6 +21,9 @@ from airfreight.runtime.availability import Registers
 from airfreight.runtime.gate import RunFacts
 from airfreight.runtime.stage_register import StageRegister
 from airfreight.runtime.warehouse_register import WarehouseRegister
+
+# Resolving a Freight takes its task a second or two.
+_FREIGHT_LOOK = timedelta(seconds=3)
 
 
 @dataclass(frozen=True)
@@ -141,8 +144,12 @@ def freight_of_run(context: Context, registers: Registers) -> Freight:
 
     The XCom of task `freight` says which; as anybody who may edit the DAG can write an XCom, it counts only where it is
     what the run's `conf`, which nobody can edit, asks for. Raises RefusedError otherwise.
+
+    A task that looks from the run's start on may be here before `freight` has ended: it comes back.
     """
     pulled = context["ti"].xcom_pull(task_ids=FREIGHT, map_indexes=-1, default=None)
+    if pulled is None:
+        _wait_for_freight(context)
     if not isinstance(pulled, dict) or not isinstance(pulled.get("name"), str):
         raise RefusedError("task freight gave no Freight; it has to succeed first")
     asked = str((context["dag_run"].conf or {}).get("freight") or "")
@@ -150,6 +157,13 @@ def freight_of_run(context: Context, registers: Registers) -> Freight:
     if not asked or not (freight.name.startswith(asked) or freight.alias == asked):
         raise RefusedError(f"the XCom of task freight was changed: the run asks for {asked!r}")
     return freight
+
+
+def _wait_for_freight(context: Context) -> None:
+    run = context["dag_run"]
+    state = task_states(run.dag_id, run.run_id, [FREIGHT]).get(FREIGHT)
+    if state not in ENDED:
+        raise AirflowRescheduleException(utc_now() + _FREIGHT_LOOK)
 
 
 def utc_now() -> datetime:
