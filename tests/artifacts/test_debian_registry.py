@@ -15,6 +15,12 @@ USER = ("robot", "s3cret-word")
 REPOSITORY = "acme/web"
 
 
+async def discover(client, wanted, **options):
+    """List and resolve, as a Warehouse does."""
+    tags = await list_selected_tags(client, wanted)
+    return await discover_images(client, wanted, tags, **options)
+
+
 @pytest.fixture(scope="module")
 def registry() -> Iterator[DebianRegistry]:
     with DebianRegistry(USER) as running:
@@ -45,7 +51,7 @@ async def test_the_best_images_are_discovered_and_a_tag_without_manifest_passed_
     registry, http
 ):
     client = login(registry, http)
-    images = await discover_images(client, subscription(registry, constraint="^1.0.0"))
+    images = await discover(client, subscription(registry, constraint="^1.0.0"))
     assert [(image.tag, image.created_at) for image in images] == [
         ("1.2.0", datetime(2026, 1, 3, tzinfo=UTC)),
         ("1.0.0", datetime(2026, 1, 1, tzinfo=UTC)),
@@ -54,7 +60,7 @@ async def test_the_best_images_are_discovered_and_a_tag_without_manifest_passed_
 
 
 async def test_a_look_into_the_past_sees_what_was_there(registry, http):
-    images = await discover_images(
+    images = await discover(
         login(registry, http),
         subscription(registry),
         limit=1,
@@ -77,8 +83,8 @@ async def test_the_head_of_a_tag_is_its_digest(registry, http):
 
 async def test_only_the_platform_asked_for_is_discovered(registry, http):
     client = login(registry, http)
-    arm = await discover_images(client, subscription(registry, platform="linux/arm64"))
-    amd = await discover_images(client, subscription(registry, platform="linux/amd64"), limit=1)
+    arm = await discover(client, subscription(registry, platform="linux/arm64"))
+    amd = await discover(client, subscription(registry, platform="linux/amd64"), limit=1)
     assert arm == []
     assert [image.tag for image in amd] == ["2.0.0"]
 

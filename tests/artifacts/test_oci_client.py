@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from airfreight.artifacts.images import discover_images
+from airfreight.artifacts.images import discover_images, list_selected_tags
 from airfreight.artifacts.oci.client import RegistryClient
 from airfreight.artifacts.oci.protocol import IMAGE_TYPES, digest_of
 from airfreight.errors import (
@@ -20,6 +20,12 @@ from airfreight.model.warehouse import ImageSubscription
 CREDENTIAL = Credential("robot", "s3cret-word")
 INDEX = (Path(__file__).parent / "responses/hub_index.json").read_bytes()
 Handler = Callable[[httpx.Request], httpx.Response]
+
+
+async def discover(client, wanted, **options):
+    """List and resolve, as a Warehouse does."""
+    tags = await list_selected_tags(client, wanted)
+    return await discover_images(client, wanted, tags, **options)
 
 
 class Registry:
@@ -203,9 +209,7 @@ async def test_only_as_many_tags_are_resolved_as_the_limit_asks_for():
         return httpx.Response(200, content=image(b"{}"))
 
     registry = Registry(answer)
-    images = await discover_images(
-        registry.client, ImageSubscription(repo_url="r.example/a/b"), limit=2
-    )
+    images = await discover(registry.client, ImageSubscription(repo_url="r.example/a/b"), limit=2)
     assert [found.tag for found in images] == ["3.0.0", "2.0.0"]
     assert not any("1.0.0" in request.url.path for request in registry.requests)
 
@@ -214,4 +218,4 @@ async def test_a_strategy_that_is_not_there_yet_names_those_that_are():
     registry = Registry(lambda _: httpx.Response(200, json={"tags": []}))
     newest = ImageSubscription(repo_url="r.example/a/b", image_selection_strategy="NewestBuild")
     with pytest.raises(ArtifactError, match="SemVer and Lexical"):
-        await discover_images(registry.client, newest)
+        await discover(registry.client, newest)

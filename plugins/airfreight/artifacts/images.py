@@ -70,11 +70,12 @@ def select_of(tags: Iterable[str], subscription: ImageSubscriptionLike) -> list[
 async def discover_images(
     client: RegistryClient,
     subscription: ImageSubscriptionLike,
+    tags: Iterable[str],
     *,
     limit: int | None = None,
     as_of: datetime | None = None,
 ) -> list[DiscoveredImage]:
-    """Return the images that the subscription discovers, best first.
+    """Return the images behind selected `tags`, in their order.
 
     At most `limit` (default: the subscription's discoveryLimit) tags are resolved successfully; a
     tag without a manifest, or without one for the platform, is passed over. With `as_of` only
@@ -82,7 +83,7 @@ async def discover_images(
     """
     wanted = subscription.discovery_limit if limit is None else limit
     found: list[DiscoveredImage] = []
-    for tag in await list_selected_tags(client, subscription):
+    for tag in tags:
         if len(found) >= wanted:
             break
         image = await _resolve(client, subscription, tag)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import DAG, BaseOperator, Param, TaskGroup, TriggerRule
 
+from airfreight.manifests.project import Pipeline
 from airfreight.model.naming import (
     FORWARD,
     FREIGHT,
@@ -71,12 +73,7 @@ def pipeline_dag(runtime: PipelineRuntime) -> DAG:
             retries=3,
             retry_delay=_RETRY_DELAY,
         )
-        groups = {stage.name: _stage_group(runtime, stage) for stage in pipeline.stages}
-        for stage in pipeline.stages:
-            for upstream in _waits_for(runtime, stage):
-                groups[upstream].last >> groups[stage.name].first
-            if not _waits_for(runtime, stage):
-                freight >> groups[stage.name].first
+        groups = _stage_groups(runtime, freight)
         outcome = OutcomeOperator(
             task_id=OUTCOME,
             runtime=runtime,
@@ -88,6 +85,17 @@ def pipeline_dag(runtime: PipelineRuntime) -> DAG:
         )
         [freight, *(group.last for group in groups.values())] >> outcome
     return dag
+
+
+def _stage_groups(runtime: PipelineRuntime, freight: BaseOperator) -> dict[str, _Group]:
+    """Return every Stage's group, set behind its upstreams' or, where Freight comes straight, behind `freight`."""
+    stages = runtime.pipeline.stages
+    upstreams = _upstreams(runtime.pipeline)
+    groups = {stage.name: _stage_group(runtime, stage, upstreams) for stage in stages}
+    for name, group in groups.items():
+        for before in [groups[upstream].last for upstream in upstreams[name]] or [freight]:
+            before >> group.first
+    return groups
 
 
 def _params(stages: list[str]) -> dict[str, Param]:
@@ -115,47 +123,54 @@ def _params(stages: list[str]) -> dict[str, Param]:
     }
 
 
-def _waits_for(runtime: PipelineRuntime, stage: Stage) -> list[str]:
-    """Return the Stages whose last task comes before this Stage's first; none where Freight comes straight."""
-    if any(request.sources.direct for request in stage.requested_freight):
-        return []
-    return [upstream for upstream, downstream in runtime.pipeline.edges if downstream == stage.name]
+def _upstreams(pipeline: Pipeline) -> dict[str, list[str]]:
+    """Return Stage → the Stages whose last task comes before its first; none where Freight comes straight."""
+    found: dict[str, list[str]] = {stage.name: [] for stage in pipeline.stages}
+    straight = {
+        stage.name
+        for stage in pipeline.stages
+        if any(request.sources.direct for request in stage.requested_freight)
+    }
+    for upstream, downstream in pipeline.edges:
+        if downstream not in straight:
+            found[downstream].append(upstream)
+    return found
 
 
-def _first_rule(runtime: PipelineRuntime, stage: Stage) -> TriggerRule:
+def _first_rule(stage: Stage, upstreams: list[str]) -> TriggerRule:
     """Return when a Stage's first task starts; it decides by the register, never by its upstreams' states.
 
     Of several upstreams of which one is enough the first to be through counts, so the task looks from the start on
     (`one_done` would skip it in a run for chosen Stages).
     """
-    upstreams = _waits_for(runtime, stage)
     if not upstreams:
         return TriggerRule.ALL_SUCCESS
     needs_all = all(r.sources.availability_strategy == "All" for r in stage.requested_freight)
     return TriggerRule.ALL_DONE if len(upstreams) == 1 or needs_all else TriggerRule.ALWAYS
 
 
-def _behind(runtime: PipelineRuntime, stage: Stage) -> list[str]:
+def _behind(pipeline: Pipeline, stage: Stage, upstreams: Mapping[str, list[str]]) -> list[str]:
     """Return the tasks of the Stages that this Freight can only reach through `stage`."""
     closed = {stage.name}
-    for later in runtime.pipeline.stages:
-        upstreams = _waits_for(runtime, later)
-        if upstreams and closed.issuperset(upstreams):
+    behind: list[str] = []
+    for later in pipeline.stages:
+        if upstreams[later.name] and closed.issuperset(upstreams[later.name]):
             closed.add(later.name)
-    behind = [later for later in runtime.pipeline.stages if later.name in closed - {stage.name}]
-    return [task for later in behind for task in stage_task_ids(later)]
+            behind += stage_task_ids(later)
+    return behind
 
 
-def _stage_group(runtime: PipelineRuntime, stage: Stage) -> _Group:
-    inlets = runtime.inlets_of(stage)
-    behind = _behind(runtime, stage)
+def _stage_group(
+    runtime: PipelineRuntime, stage: Stage, upstreams: Mapping[str, list[str]]
+) -> _Group:
+    behind = _behind(runtime.pipeline, stage, upstreams)
     shared: dict[str, Any] = {
         "runtime": runtime,
         "stage_name": stage.name,
-        "inlets": inlets,
+        "inlets": runtime.inlets_of(stage),
         "retry_delay": _RETRY_DELAY,
     }
-    rule = _first_rule(runtime, stage)
+    rule = _first_rule(stage, upstreams[stage.name])
     with TaskGroup(stage_group_id(stage.name)):
         if stage.is_control_flow:
             forward = ForwardOperator(

@@ -10,11 +10,9 @@ from airfreight.compile.assets import pipeline_assets
 from airfreight.compile.pipeline import pipeline_dag
 from airfreight.compile.warehouse import warehouse_dag
 from airfreight.errors import ManifestError, Problem
-from airfreight.manifests.project import load_project
+from airfreight.manifests.project import CLUSTER, load_project
 from airfreight.operators.pipeline import PipelineRuntime
 from airfreight.steps.builtin import builtin_registry
-
-CLUSTER = "_cluster"
 
 
 def pipelines_folder(dag_file: str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -23,8 +24,12 @@ DISCOVER = "discover"
 TRIGGER = "trigger"
 PROMOTE_AVAILABLE = "promote_available"
 
-_RETRIES = 3
-_RETRY_DELAY = timedelta(seconds=5)
+# One at a time: each task is the only writer of its keys.
+_SHARED: Mapping[str, Any] = {
+    "retries": 3,
+    "retry_delay": timedelta(seconds=5),
+    "max_active_tis_per_dag": 1,
+}
 
 
 def daily_schedule(dag_id: str) -> str:
@@ -59,17 +64,11 @@ def _watched(runtime: PipelineRuntime, warehouse: Warehouse) -> Asset:
 
 def warehouse_dag(runtime: PipelineRuntime, warehouse: Warehouse) -> DAG:
     """Return the DAG of a Warehouse."""
-    project, assets = runtime.project, runtime.assets
+    project = runtime.project
     dag_id = warehouse_dag_id(project.name, warehouse.name)
     # The same object everywhere: of two assets of one name Airflow keeps the last, and with it the watchers or none.
-    register, watch = assets.warehouses[warehouse.name], _watched(runtime, warehouse)
+    watch = _watched(runtime, warehouse)
     cron = warehouse.annotations.get(SCHEDULE) or daily_schedule(dag_id)
-    stages = tuple(
-        assets.stages[stage.name]
-        for stage in runtime.pipeline.stages
-        if stage.request(warehouse.origin) is not None
-    )
-    shared: dict[str, Any] = {"retries": _RETRIES, "retry_delay": _RETRY_DELAY}
     with DAG(
         dag_id=dag_id,
         schedule=AssetOrTimeSchedule(
@@ -82,37 +81,45 @@ def warehouse_dag(runtime: PipelineRuntime, warehouse: Warehouse) -> DAG:
         tags=["airfreight", project.name],
         doc_md=f"Warehouse `{warehouse.name}` of project `{project.name}`; manifests `{project.digest[:16]}`.",
     ) as dag:
-        discover = WarehouseSensor(
-            task_id=DISCOVER,
-            warehouse=warehouse,
-            project=project.name,
-            credentials=project.credentials,
-            register=register,
-            watch=watch,
-            stages=stages,
-            problems=tuple(str(p) for p in runtime.problems_of(f"Warehouse {warehouse.name}")),
-            inlets=[register, watch, *stages],
-            outlets=[assets.alias_of(register)],
-            max_active_tis_per_dag=1,
-            **shared,
-        )
+        discover = _sensor(runtime, warehouse, watch)
         trigger = TriggerPipelineOperator(
             task_id=TRIGGER,
             runtime=runtime,
             warehouse=warehouse,
             sensor_task_id=DISCOVER,
-            inlets=[register, watch],
-            max_active_tis_per_dag=1,
-            **shared,
+            inlets=[runtime.assets.warehouses[warehouse.name], watch],
+            **_SHARED,
         )
         promote_available = PromoteAvailableOperator(
             task_id=PROMOTE_AVAILABLE,
             runtime=runtime,
             warehouse=warehouse,
-            inlets=[*assets.warehouses.values(), *assets.stages.values()],
+            inlets=[*runtime.assets.warehouses.values(), *runtime.assets.stages.values()],
             trigger_rule=TriggerRule.NONE_FAILED,
-            max_active_tis_per_dag=1,
-            **shared,
+            **_SHARED,
         )
         discover >> trigger >> promote_available
     return dag
+
+
+def _sensor(runtime: PipelineRuntime, warehouse: Warehouse, watch: Asset) -> WarehouseSensor:
+    project, assets = runtime.project, runtime.assets
+    register = assets.warehouses[warehouse.name]
+    stages = tuple(
+        assets.stages[stage.name]
+        for stage in runtime.pipeline.stages
+        if stage.request(warehouse.origin) is not None
+    )
+    return WarehouseSensor(
+        task_id=DISCOVER,
+        warehouse=warehouse,
+        project=project.name,
+        credentials=project.credentials,
+        register=register,
+        watch=watch,
+        stages=stages,
+        problems=tuple(str(p) for p in runtime.problems_of(f"Warehouse {warehouse.name}")),
+        inlets=[register, watch, *stages],
+        outlets=[assets.alias_of(register)],
+        **_SHARED,
+    )

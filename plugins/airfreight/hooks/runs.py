@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from airflow.sdk.exceptions import AirflowRuntimeError
 from airflow.sdk.execution_time.comms import (
     DagRunResult,
     ErrorResponse,
@@ -35,13 +36,10 @@ class SeenRun:
     run_type: str
     state: str
     conf: dict[str, Any]
-    actor: str
 
 
 def read_run(dag_id: str, run_id: str) -> SeenRun | None:
     """Return a run, or None where there is none."""
-    from airflow.sdk.exceptions import AirflowRuntimeError
-
     try:
         answer = _send(GetDagRun(dag_id=dag_id, run_id=run_id))
     except AirflowRuntimeError:
@@ -52,7 +50,6 @@ def read_run(dag_id: str, run_id: str) -> SeenRun | None:
         run_type=answer.run_type.value,
         state=answer.state.value,
         conf=answer.conf or {},
-        actor=answer.triggering_user_name or "",
     )
 
 

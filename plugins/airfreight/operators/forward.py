@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import (
-    AirflowFailException,
     AirflowRescheduleException,
     AirflowSkipException,
 )
 
-from airfreight.errors import RefusedError
 from airfreight.hooks.runs import skip_tasks
 from airfreight.operators.pipeline import (
+    UPSTREAM_LOOK,
     PipelineRuntime,
-    freight_of_run,
     run_facts,
     upstreams_have_ended,
     utc_now,
 )
 from airfreight.runtime.availability import available
-
-# How often it looks whether an upstream has moved; no worker is held in between.
-_UPSTREAM_LOOK = timedelta(seconds=10)
 
 
 class ForwardOperator(BaseOperator):
@@ -46,21 +40,17 @@ class ForwardOperator(BaseOperator):
     def execute(self, context: Context) -> str:
         """Return the name of the forwarded Freight."""
         self.runtime.refuse_disabled(f"Stage {self.stage_name}")
-        stage = self.runtime.stage(self.stage_name)
-        registers = self.runtime.registers_of(stage, context)
-        try:
-            freight = freight_of_run(context, registers)
-        except RefusedError as error:
-            raise AirflowFailException(f"refused: {error}") from error
+        subject = self.runtime.subject(self.stage_name, context)
+        stage, freight = subject.stage, subject.freight
         now = utc_now()
-        answer = available(freight.name, freight.content.origin, stage, registers, now)
+        answer = available(freight.name, freight.content.origin, stage, subject.registers, now)
         if not answer.available:
             ended = upstreams_have_ended(self.runtime, stage, run_facts(context))
             if answer.ready_at is None and ended:
                 skip_tasks(self.behind)
                 raise AirflowSkipException(f"not available to {stage.name}: {answer.reason}")
             self.log.info("Waiting: %s", answer.reason)
-            raise AirflowRescheduleException(answer.ready_at or now + _UPSTREAM_LOOK)
-        registers.stages[stage.name].mark_verified(freight.name, now)
+            raise AirflowRescheduleException(answer.ready_at or now + UPSTREAM_LOOK)
+        subject.register.mark_verified(freight.name, now)
         self.log.info("%s is forwarded through %s", freight.alias, stage.name)
         return freight.name

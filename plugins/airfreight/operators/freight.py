@@ -13,7 +13,6 @@ from airfreight.model.freight import Freight
 from airfreight.model.stage import Stage
 from airfreight.operators.pipeline import (
     PipelineRuntime,
-    chosen_stages,
     run_facts,
     utc_now,
 )
@@ -50,7 +49,7 @@ class FreightOperator(BaseOperator):
             self.runtime.assets.warehouses, self.runtime.assets.stages, context
         )
         freight = registers.resolve(request.freight)
-        self._check_stages(request, freight, stages, registers, context)
+        self._check_stages(request, freight, stages, registers)
         if request.approve:
             self._approve(request, freight, registers, context)
             self._skip(set(self.stage_tasks))
@@ -69,7 +68,6 @@ class FreightOperator(BaseOperator):
         freight: Freight,
         stages: dict[str, Stage],
         registers: Registers,
-        context: Context,
     ) -> None:
         for name in request.stages or ():
             stage = stages[name]
@@ -81,17 +79,17 @@ class FreightOperator(BaseOperator):
                 raise RefusedError(
                     f"Stage {name} is a control-flow Stage: it only forwards Freight"
                 )
-            self._check_available(freight, stage, registers, context)
+            self._check_available(request, freight, stage, registers)
 
     def _check_available(
-        self, freight: Freight, stage: Stage, registers: Registers, context: Context
+        self, request: RunRequest, freight: Freight, stage: Stage, registers: Registers
     ) -> None:
         """Refuse what the Stage may not have, unless another chosen Stage of this run can still make it available."""
         answer = available(freight.name, freight.content.origin, stage, registers, utc_now())
-        request = stage.request(freight.content.origin)
-        upstreams = set(request.sources.stages) if request is not None else set()
-        chosen = set(chosen_stages(context["dag_run"].conf or {}) or ())
-        if not answer.available and answer.ready_at is None and not upstreams & chosen:
+        requested = stage.request(freight.content.origin)
+        upstreams = set(requested.sources.stages) if requested is not None else set()
+        becomes = upstreams & set(request.stages or ())
+        if not answer.available and answer.ready_at is None and not becomes:
             raise RefusedError(
                 f"Freight {freight.alias} is not available to Stage {stage.name}: {answer.reason}; "
                 f"`airfreight approve` makes it so"

@@ -16,20 +16,20 @@ from airflow.sdk.exceptions import (
 )
 from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 
-from airfreight.errors import RefusedError
 from airfreight.hooks.configuration import read_settings
 from airfreight.hooks.runs import skip_tasks
 from airfreight.model.freight import Freight
 from airfreight.model.stage import Stage
 from airfreight.operators.pipeline import (
+    UPSTREAM_LOOK,
     PipelineRuntime,
+    Subject,
     chosen_stages,
-    freight_of_run,
     run_facts,
     upstreams_have_ended,
     utc_now,
 )
-from airfreight.runtime.availability import Registers, available
+from airfreight.runtime.availability import available
 from airfreight.runtime.gate import Ask, Close, Decide, Look, Question, Wait, look
 from airfreight.runtime.inflate import inflate, steps_digest
 from airfreight.runtime.plan import describe_request
@@ -39,9 +39,8 @@ APPROVE = "Approve"
 REJECT = "Reject"
 KEEP_REQUESTS = "airfreight/keep-requests"
 
-# Seconds. The first is also the least time that a gate stays parked: an answer in the moment of a look is retried.
+# Seconds. The least time that a gate stays parked: an answer in the moment of a look is retried.
 _SHORTEST_LOOK = 5.0
-_UPSTREAM_LOOK = timedelta(seconds=10)
 
 
 class GateOperator(HITLOperator):
@@ -88,31 +87,29 @@ class GateOperator(HITLOperator):
         message = str((event.get("params_input") or {}).get("message") or "")
         if event["chosen_options"] != [APPROVE]:
             self._end_rejected(context, actor, message)
-        freight, question, registers = self._question(context)
-        self._accept(freight, question.stage, registers)
-        return self._decide(context, freight, Decide("approved", actor, message), digest or "")
+        subject = self.runtime.subject(self.stage_name, context)
+        self._accept(subject)
+        return self._decide(
+            context, subject.freight, Decide("approved", actor, message), digest or ""
+        )
 
-    def _question(self, context: Context) -> tuple[Freight, Question, Registers]:
-        stage = self.runtime.stage(self.stage_name)
-        registers = self.runtime.registers_of(stage, context)
-        facts = run_facts(context)
-        try:
-            freight = freight_of_run(context, registers)
-        except RefusedError as error:
-            raise AirflowFailException(f"refused: {error}") from error
-        question = Question(
+    def _question(self, subject: Subject, context: Context) -> Question:
+        stage, facts = subject.stage, run_facts(context)
+        return Question(
             stage=stage,
-            freight=freight,
+            freight=subject.freight,
             run=facts,
             auto_promotes=self.runtime.project.config.auto_promotes(stage.name, stage.labels),
             keeps_requests=stage.annotations.get(KEEP_REQUESTS) == "true",
             upstreams_ended=upstreams_have_ended(self.runtime, stage, facts),
         )
-        return freight, question, registers
 
-    def _accept(self, freight: Freight, stage: Stage, registers: Registers) -> None:
+    def _accept(self, subject: Subject) -> None:
         """Refuse an approval of what is not available any more; that of a superseded request is honoured."""
-        answer = available(freight.name, freight.content.origin, stage, registers, utc_now())
+        freight = subject.freight
+        answer = available(
+            freight.name, freight.content.origin, subject.stage, subject.registers, utc_now()
+        )
         if not answer.available:
             raise AirflowFailException(
                 f"{freight.alias} was approved but is not available any more: {answer.reason}"
@@ -121,54 +118,48 @@ class GateOperator(HITLOperator):
     def _look(self, context: Context, digest: str | None) -> Any:
         chosen = chosen_stages(context["dag_run"].conf or {})
         if chosen is not None and self.stage_name not in chosen:
-            self._close(context, None, "not among the Stages of this run")
+            self._skip("not among the Stages of this run")
         self.runtime.refuse_disabled(f"Stage {self.stage_name}")
-        freight, question, registers = self._question(context)
-        self._close_if_passed(context, freight, registers)
-        answer: Look = look(question, registers, utc_now())
+        subject = self.runtime.subject(self.stage_name, context)
+        self._close_if_passed(context, subject)
+        answer: Look = look(self._question(subject, context), subject.registers, utc_now())
         match answer:
             case Wait():
                 self._wait(answer)
             case Close():
-                self._close(context, freight, answer.reason, registers)
+                self._close(context, subject, answer.reason)
             case Ask():
-                self._ask(context, freight, question.stage, registers, digest)
+                self._ask(context, subject, digest)
             case Decide():
-                digest = self._digest(question.stage)
-        return self._decide(context, freight, answer, digest)
+                digest = self._digest(subject.stage)
+        return self._decide(context, subject.freight, answer, digest)
 
-    def _close_if_passed(self, context: Context, freight: Freight, registers: Registers) -> None:
+    def _close_if_passed(self, context: Context, subject: Subject) -> None:
         """Close where this run has been through here: a task that left the DAG and came back runs again.
 
         A gate that somebody cleared looks again: its `max_tries` has grown.
         """
-        register, run_id = registers.stages[self.stage_name], context["dag_run"].run_id
+        register, run_id = subject.register, context["dag_run"].run_id
         max_tries = context["ti"].max_tries
         closed = register.closed(run_id)
         if closed is not None and max_tries <= closed.max_tries:
-            self._close(context, freight, closed.reason)
+            self._skip(closed.reason)
         if register.run(run_id) is not None and max_tries <= (self.retries or 0):
-            self._close(context, freight, f"this run has been promoted to {self.stage_name}")
+            self._skip(f"this run has been promoted to {self.stage_name}")
 
     def _digest(self, stage: Stage) -> str:
         return steps_digest(*inflate(stage, self.runtime.find_task))
 
     def _wait(self, wait: Wait) -> NoReturn:
         latest = utc_now() + timedelta(seconds=read_settings().gate_look_interval)
-        until = wait.until or utc_now() + _UPSTREAM_LOOK
+        until = wait.until or utc_now() + UPSTREAM_LOOK
         self.log.info("Waiting until %s: %s", until, wait.reason)
         raise AirflowRescheduleException(min(until, latest))
 
-    def _ask(
-        self,
-        context: Context,
-        freight: Freight,
-        stage: Stage,
-        registers: Registers,
-        digest: str | None,
-    ) -> NoReturn:
+    def _ask(self, context: Context, subject: Subject, digest: str | None) -> NoReturn:
         if digest is None:
-            self.subject, self.body = describe_request(freight, stage, registers)
+            stage = subject.stage
+            self.subject, self.body = describe_request(subject.freight, stage, subject.registers)
             digest = self._digest(stage)
             upsert_hitl_detail(
                 ti_id=context["ti"].id,
@@ -211,41 +202,33 @@ class GateOperator(HITLOperator):
         )
         return {"decision": decision.decision, "actor": decision.actor, "freight": freight.name}
 
-    def _close(
-        self,
-        context: Context,
-        freight: Freight | None,
-        reason: str,
-        registers: Registers | None = None,
-    ) -> NoReturn:
-        if registers is not None and freight is not None:
-            register = registers.stages[self.stage_name]
-            closed = self._closed(context, freight, reason)
-            register.close(context["dag_run"].run_id, closed)
+    def _close(self, context: Context, subject: Subject, reason: str) -> NoReturn:
+        self._record_closed(context, subject, reason)
+        self._skip(reason)
+
+    def _skip(self, reason: str) -> NoReturn:
         skip_tasks(self.behind)
         self.log.info("Closed: %s", reason)
         raise AirflowSkipException(reason)
 
-    def _closed(
-        self, context: Context, freight: Freight, reason: str, *, rejected: bool = False
-    ) -> ClosedGate:
-        return ClosedGate(
-            freight=freight.name,
+    def _end_rejected(self, context: Context, actor: str, message: str) -> NoReturn:
+        subject = self.runtime.subject(self.stage_name, context)
+        reason = f"rejected by {actor}" + (f": {message}" if message else "")
+        self._record_closed(context, subject, reason, rejected=True)
+        skip_tasks(self.behind)
+        raise AirflowFailException(reason)
+
+    def _record_closed(
+        self, context: Context, subject: Subject, reason: str, *, rejected: bool = False
+    ) -> None:
+        closed = ClosedGate(
+            freight=subject.freight.name,
             reason=reason,
             rejected=rejected,
             at=utc_now(),
             max_tries=context["ti"].max_tries,
         )
-
-    def _end_rejected(self, context: Context, actor: str, message: str) -> NoReturn:
-        stage = self.runtime.stage(self.stage_name)
-        registers = self.runtime.registers_of(stage, context)
-        reason = f"rejected by {actor}" + (f": {message}" if message else "")
-        freight = freight_of_run(context, registers)
-        closed = self._closed(context, freight, reason, rejected=True)
-        registers.stages[stage.name].close(context["dag_run"].run_id, closed)
-        skip_tasks(self.behind)
-        raise AirflowFailException(reason)
+        subject.register.close(context["dag_run"].run_id, closed)
 
 
 def _say(decision: DecisionKind, actor: str) -> str:

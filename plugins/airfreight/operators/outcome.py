@@ -8,7 +8,7 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException
 
 from airfreight.hooks.runs import task_states
-from airfreight.model.naming import FREIGHT, stage_task_id
+from airfreight.model.naming import FREIGHT, GATE, PROMOTE, stage_task_id
 from airfreight.model.stage import Stage
 from airfreight.operators.pipeline import PipelineRuntime, run_facts
 from airfreight.runtime.stage_register import StageRegister
@@ -54,14 +54,10 @@ class OutcomeOperator(BaseOperator):
 
 def _why(task: str, stage: Stage, register: StageRegister, run_id: str) -> str:
     closed = register.closed(run_id)
-    if closed is not None and task == stage_task_id(stage.name, "gate"):
+    if closed is not None and task == stage_task_id(stage.name, GATE):
         return closed.reason
     run = register.run(run_id)
     record = register.promotion(run.promotion) if run is not None else None
-    if (
-        record is not None
-        and record.status.message
-        and task == stage_task_id(stage.name, "promote")
-    ):
+    if record is not None and record.status.message and task == stage_task_id(stage.name, PROMOTE):
         return record.status.message
     return "failed; its log says why"

@@ -25,6 +25,23 @@ from airfreight.runtime.warehouse_register import WarehouseRegister
 # Resolving a Freight takes its task a second or two.
 _FREIGHT_LOOK = timedelta(seconds=3)
 
+# How often a task looks whether an upstream has moved; no worker is held in between.
+UPSTREAM_LOOK = timedelta(seconds=10)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a task of a Stage works on: the run's Freight, and the registers that decide about it."""
+
+    stage: Stage
+    freight: Freight
+    registers: Registers
+
+    @property
+    def register(self) -> StageRegister:
+        """The Stage's own register."""
+        return self.registers.stages[self.stage.name]
+
 
 @dataclass(frozen=True)
 class PipelineAssets:
@@ -76,9 +93,14 @@ class PipelineRuntime:
             self.assets.logs[stage.name],
         ]
 
-    def registers_of(self, stage: Stage, context: Context) -> Registers:
-        """Return the registers that a decision on `stage` reads."""
-        return self.registers(*self.sources_of(stage), context)
+    def subject(self, stage_name: str, context: Context) -> Subject:
+        """Return what a task of this Stage works on; ends the task where the run's Freight is refused."""
+        stage = self.stage(stage_name)
+        registers = self.registers(*self.sources_of(stage), context)
+        try:
+            return Subject(stage, freight_of_run(context, registers), registers)
+        except RefusedError as error:
+            raise AirflowFailException(f"refused: {error}") from error
 
     def registers(
         self, warehouses: Iterable[str], stages: Iterable[str], context: Context

@@ -17,13 +17,11 @@ from airfreight.errors import AirfreightError
 from airfreight.hooks.decisions import decisions_of, read_decision
 from airfreight.hooks.runs import promotion_has_ended, skip_tasks
 from airfreight.hooks.step_context import engine_maker, kept_workdir, workspace
-from airfreight.model.freight import Freight
 from airfreight.model.naming import GATE, PROMOTE, VERIFY, stage_task_id
 from airfreight.model.promotion import PromotionPhase
-from airfreight.model.stage import Stage
 from airfreight.operators.pipeline import (
     PipelineRuntime,
-    freight_of_run,
+    Subject,
     run_facts,
     utc_now,
 )
@@ -38,6 +36,7 @@ from airfreight.runtime.promoting import (
     settle_hold,
 )
 from airfreight.runtime.records import Claim, PromotionRecord
+from airfreight.runtime.stage_register import StageRegister
 from airfreight.runtime.work import PromotionWork
 from airfreight.steps.builtin import builtin_registry
 
@@ -76,69 +75,58 @@ class PromoteOperator(BaseOperator):
         return self.execute(context)
 
     def _promote(self, context: Context) -> Any:
-        stage = self.runtime.stage(self.stage_name)
-        registers = self.runtime.registers_of(stage, context)
-        facts = run_facts(context)
-        freight = freight_of_run(context, registers)
-        record = self._begun(context, registers, facts.run_id)
+        subject = self.runtime.subject(self.stage_name, context)
+        record = self._begun(context, subject.register)
         if record is None:
             self.runtime.refuse_disabled(f"Stage {self.stage_name}")
-            record = self._begin(context, stage, freight, registers)
+            record = self._begin(context, subject)
         if record.status.phase.is_terminal:
-            return self._end(context, record, registers)
-        return self._work(context, record, registers)
+            return self._end(context, record, subject.registers)
+        return self._work(context, record, subject.registers)
 
-    def _begun(self, context: Context, registers: Registers, run_id: str) -> PromotionRecord | None:
+    def _begun(self, context: Context, register: StageRegister) -> PromotionRecord | None:
         """Return this run's own Promotion, unless somebody cleared the task since."""
-        register = registers.stages[self.stage_name]
-        run = register.run(run_id)
+        run = register.run(context["dag_run"].run_id)
         if run is None or context["ti"].max_tries > run.max_tries:
             return None
         return register.promotion(run.promotion)
 
-    def _begin(
-        self, context: Context, stage: Stage, freight: Freight, registers: Registers
-    ) -> PromotionRecord:
+    def _begin(self, context: Context, subject: Subject) -> PromotionRecord:
         facts, now = run_facts(context), utc_now()
+        stage, freight, registers = subject.stage, subject.freight, subject.registers
         mine = read_decision(context, self._log, facts.dag_id, facts.run_id, self._task(GATE))
         if mine is None:
             raise AirfreightError(
                 f"the gate of {stage.name} made no decision in this run; clear it to ask again"
             )
-        if is_spent(mine, registers.stages[stage.name]):
+        if is_spent(mine, subject.register):
             raise AirfreightError(
                 "this decision was carried out before; clear the gate to ask again"
             )
-        self._wait_for_turn(context, mine, registers)
-        steps, variables = inflate(stage, self.runtime.find_task)
+        self._wait_for_turn(context, mine, subject.register)
+        inflated = inflate(stage, self.runtime.find_task)
         superseded = check_decision(
-            mine.decision, freight, stage, steps_digest(steps, variables), registers, now
+            mine.decision, freight, stage, steps_digest(*inflated), registers, now
         )
         if superseded is not None:
             self._skip(superseded.reason)
         promotion = make_promotion(
-            mine.decision,
-            freight,
-            stage,
-            (steps, variables),
-            self.runtime.project.name,
-            registers,
-            now,
+            mine.decision, freight, stage, inflated, self.runtime.project.name, registers, now
         )
         claim = Claim(dag_id=facts.dag_id, run_id=facts.run_id, promotion=promotion.name)
-        left = take(claim, registers.stages[stage.name], now)
+        left = take(claim, subject.register, now)
         if left is not None:
             self.log.warning("Promotion %s was left unfinished and is Aborted now", left)
         settle_hold(promotion, stage, registers, now, by_hand=mine.decision.decision == "by hand")
         self.log.info("Promotion %s begins", promotion.name)
         return begin(promotion, mine.decision, claim, context["ti"].max_tries, registers)
 
-    def _wait_for_turn(self, context: Context, mine: MadeDecision, registers: Registers) -> None:
+    def _wait_for_turn(self, context: Context, mine: MadeDecision, register: StageRegister) -> None:
         def has_ended(dag_id: str, run_id: str) -> bool:
             return promotion_has_ended(dag_id, run_id, self._task(PROMOTE), self._task(VERIFY))
 
         others = decisions_of(context, self._log, mine.dag_id, self._task(GATE))
-        first = goes_first(mine, others, registers.stages[self.stage_name], has_ended)
+        first = goes_first(mine, others, register, has_ended)
         if first:
             self.log.info(
                 "Waiting for %s: one promotion at a time in %s", ", ".join(first), self.stage_name

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from airflow.sdk import BaseOperator, Context
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException
 
-from airfreight.errors import RefusedError
-from airfreight.operators.pipeline import PipelineRuntime, freight_of_run, utc_now
+from airfreight.operators.pipeline import PipelineRuntime, utc_now
 
 
 class VerifyOperator(BaseOperator):
@@ -28,13 +27,8 @@ class VerifyOperator(BaseOperator):
 
     def execute(self, context: Context) -> str:
         """Return the name of the verified Freight."""
-        stage = self.runtime.stage(self.stage_name)
-        registers = self.runtime.registers_of(stage, context)
-        try:
-            freight = freight_of_run(context, registers)
-        except RefusedError as error:
-            raise AirflowFailException(f"refused: {error}") from error
-        register = registers.stages[stage.name]
+        subject = self.runtime.subject(self.stage_name, context)
+        stage, freight, register = subject.stage, subject.freight, subject.register
         current = register.current()
         if current is None or freight.name not in current.items.values():
             raise AirflowSkipException(f"{stage.name} does not hold {freight.alias}")

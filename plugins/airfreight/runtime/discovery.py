@@ -110,7 +110,7 @@ async def _discover_one(
             verify_tls=not image.insecure_skip_tls_verify,
         ) as client:
             tags = await list_selected_tags(client, image)
-            found = await discover_images(client, image, limit=1, as_of=as_of)
+            found = await discover_images(client, image, tags, limit=1, as_of=as_of)
     except ArtifactError as error:
         raise type(error)(f"{image.repo_url}: {error}") from error
     return (found[0] if found else None), (tags[0] if tags else "")

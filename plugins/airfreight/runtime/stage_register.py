@@ -139,9 +139,13 @@ class StageRegister:
         self._write(f"run/{record.run_id}", run)
         self.save(record)
 
-    def save(self, record: PromotionRecord) -> None:
-        """Write down how far a Promotion got."""
+    def save_progress(self, record: PromotionRecord) -> None:
+        """Write down how far a Promotion got between two steps: one write, for it happens several times a step."""
         self._write(f"promotion/{record.promotion.name}", record)
+
+    def save(self, record: PromotionRecord) -> None:
+        """Write down how a Promotion began, waits or ended, also in the list of the last ones."""
+        self.save_progress(record)
         summary = summarise(record)
         others = [row for row in self.promotions() if row.name != summary.name]
         kept = sorted([summary, *others], key=lambda row: row.name, reverse=True)

@@ -39,10 +39,12 @@ class PromotionWork:
         workdir = self.workspace.create(promotion.name)
         try:
             status = self._resumed(workdir)
-            status = self.engine_for(workdir, self._save).run(promotion, status)
+            status = self.engine_for(workdir, self._save_progress).run(promotion, status)
             if not status.phase.is_terminal and needs_workdir(promotion, status, self.steps):
                 save(workdir, self.kept())
-            return self._save(status)
+            record = self._record(status)
+            self.register.save(record)
+            return record
         finally:
             self.workspace.remove(workdir)
 
@@ -58,7 +60,8 @@ class PromotionWork:
             return status
         return restart(status)
 
-    def _save(self, status: PromotionStatus) -> PromotionRecord:
-        record = self.record.model_copy(update={"status": status})
-        self.register.save(record)
-        return record
+    def _save_progress(self, status: PromotionStatus) -> None:
+        self.register.save_progress(self._record(status))
+
+    def _record(self, status: PromotionStatus) -> PromotionRecord:
+        return self.record.model_copy(update={"status": status})
