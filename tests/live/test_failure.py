@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from airfreight.model.alias import freight_alias
+from airfreight.model.freight import FreightContent, FreightOrigin, ImageArtifact
 from tests.live.manifests import auto, project, stage, warehouse
 from tests.live.world import World, eventually, run_id_of
 
@@ -64,30 +66,18 @@ def test_a_run_that_somebody_made_under_the_freights_id_is_passed_by(world: Worl
     world.add_project("squat", manifests)
     pipeline = "squat.pipeline.app"
     world.unpause(pipeline)
+    # Whoever knows the image knows the Freight's id: take it before the Warehouse has looked.
+    digest = world.registry.push_image("squat/app", "1.0.0", created=datetime.now(UTC))
+    image = ImageArtifact(repoURL=f"{world.registry.host}/squat/app", tag="1.0.0", digest=digest)
+    name = FreightContent(origin=FreightOrigin(name="app"), images=(image,)).name
+    taken = f"{freight_alias(name)}-{name[:12]}"
+    body = {"dag_run_id": taken, "logical_date": None, "conf": {}}
+    world.rest.post(f"/api/v2/dags/{pipeline}/dagRuns", json=body).raise_for_status()
+    assert world.wait_for_run(pipeline, taken) == "failed"
     world.unpause("squat.warehouse.app")
-    world.registry.push_image("squat/app", "1.0.0", created=datetime.now(UTC))
-    first = world.wait_for_freight("squat", 1)
-    run = run_id_of(first)
-    assert world.wait_for_run(pipeline, run) == "success"
-    # The next Freight's id is known to whoever knows the image: take it before the Warehouse does.
-    world.rest.patch(
-        "/api/v2/dags/squat.warehouse.app", json={"is_paused": True}
-    ).raise_for_status()
-    world.registry.push_image("squat/app", "1.0.1", created=datetime.now(UTC))
-    refresh = world.trigger("squat.warehouse.app")
-    world.rest.delete(f"/api/v2/dags/{pipeline}").raise_for_status()
-    world.rest.patch(
-        "/api/v2/dags/squat.warehouse.app", json={"is_paused": False}
-    ).raise_for_status()
-    freight = world.wait_for_freight("squat", 2)
-    body = {"dag_run_id": run_id_of(freight), "logical_date": None, "conf": {}}
-
-    def taken() -> bool:
-        return world.rest.post(f"/api/v2/dags/{pipeline}/dagRuns", json=body).status_code == 200
-
-    eventually(taken, 60)
-    world.unpause(pipeline)
-    own = f"{run_id_of(freight)}-2"
+    freight = world.wait_for_freight("squat", 1)
+    assert freight["name"] == name
+    own = f"{taken}-2"
     eventually(lambda: own in [r["dag_run_id"] for r in world.runs(pipeline)], 90)
     assert world.wait_for_run(pipeline, own) == "success"
-    assert world.wait_for_run("squat.warehouse.app", refresh) == "success"
+    assert run_id_of(freight) == taken
