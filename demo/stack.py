@@ -229,6 +229,8 @@ _FIXED: Mapping[str, str] = {
     "AIRFLOW__API__WORKERS": "1",
     "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    # Parses and tasks are forks: what their parents have imported they need not (see airfreight_plugin.py).
+    "AIRFLOW__CORE__LAZY_LOAD_PLUGINS": "False",
     "AIRFLOW__CORE__PARALLELISM": "8",
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
     "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",

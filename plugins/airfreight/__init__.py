@@ -30,5 +30,13 @@ def raise_errors() -> None:
     raise_all_errors(pipelines_folder(_calling_file()))
 
 
+def preload() -> None:
+    """Import what DAG files and tasks use and build the parser of expressions, once for all forks of this process."""
+    from airfreight.compile import project  # noqa: F401
+    from airfreight.expr.program import compile_expression
+
+    compile_expression("nil")
+
+
 def _calling_file() -> str:
     return str(sys._getframe(2).f_globals["__file__"])
