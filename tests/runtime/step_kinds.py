@@ -141,6 +141,7 @@ def context_for(
         settings=StepSettings(),
         http=httpx.Client,
         log=logging.getLogger("airfreight.test"),
+        check_fence=lambda: None,
         previous_output=previous,
     )
 

@@ -4,6 +4,7 @@ import pytest
 
 from airfreight.errors import RefusedError
 from airfreight.model.promotion import PromotionPhase
+from airfreight.runtime.claim import take
 from airfreight.runtime.promoting import (
     Superseded,
     arrive,
@@ -206,7 +207,8 @@ def test_a_hold_is_of_one_origin(pipeline):
     assert pipeline.stage("dev").hold(API.key) is None
 
 
-def test_a_promotion_spends_its_decision_before_it_is_itself_written(pipeline):
+def test_a_promotion_is_written_before_it_spends_its_decision(pipeline):
+    """Guard: the order of the writes in `StageRegister.begin`."""
     freight = pipeline.find("1.0.0")
     promotion = promote(pipeline, freight)
     claim = Claim(dag_id="shop.pipeline.web", run_id="r1", promotion=promotion.name)
@@ -216,9 +218,41 @@ def test_a_promotion_spends_its_decision_before_it_is_itself_written(pipeline):
     assert run is not None
     assert (run.nonce, run.promotion, run.max_tries) == ("once", promotion.name, 10)
     writes = pipeline.stores["dev"].writes
-    assert writes.index("run/r1") < writes.index(f"promotion/{promotion.name}")
+    assert writes.index(f"promotion/{promotion.name}") < writes.index("run/r1")
     assert pipeline.stage("dev").promotion(promotion.name) == begun
     assert begun.status.phase is PromotionPhase.RUNNING
+
+
+def test_a_promote_killed_before_its_decision_is_spent_begins_another_and_aborts_the_first(
+    pipeline,
+):
+    """Guard: the order of the writes in `StageRegister.begin`, and `take`, which aborts what was left."""
+
+    class KilledError(Exception):
+        pass
+
+    def kill(key: str) -> None:
+        if key.startswith("run/"):
+            raise KilledError
+
+    freight = pipeline.find("1.0.0")
+    made = decision(freight, nonce="once")
+    first, second = (promote(pipeline, freight, hour=hour) for hour in (8, 9))
+    claims = [
+        Claim(dag_id="shop.pipeline.web", run_id="r1", promotion=promotion.name)
+        for promotion in (first, second)
+    ]
+    register = pipeline.stage("dev")
+    take(claims[0], register, at(8))
+    pipeline.stores["dev"].before_set = kill
+    with pytest.raises(KilledError):
+        begin(first, made, claims[0], 10, pipeline.registers)
+    assert register.run("r1") is None
+    pipeline.stores["dev"].before_set = lambda key: None
+    assert take(claims[1], register, at(9)) == first.name
+    begin(second, made, claims[1], 10, pipeline.registers)
+    phases = {row.name: row.phase for row in register.promotions()}
+    assert phases == {first.name: PromotionPhase.ABORTED, second.name: PromotionPhase.RUNNING}
 
 
 def ended(freight, name="dev.01.x", hour=5.0, **collection):

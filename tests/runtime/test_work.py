@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from airfreight.errors import RefusedError
 from airfreight.model.promotion import Promotion, PromotionPhase, PromotionStatus
 from airfreight.runtime.engine import PromotionEngine
+from airfreight.runtime.fence import Fence
 from airfreight.runtime.records import PromotionRecord
 from airfreight.runtime.stage_register import StageRegister
 from airfreight.runtime.work import PromotionWork
@@ -26,9 +28,12 @@ class Site:
         self.workspace = folder / "work"
         self.kept = folder / "kept" / "dev.tar"
         self.register = StageRegister(MemoryStore())
+        self.fence = Fence(self.register, "mine")
+        self.fence.enter()
         self.workdir: WorkDirectory | None = None
         self.calls: list[str] = []
         self.waits = True
+        self.on_call: Callable[[str], object] = lambda call: None
         self.uses_workdir = True
 
     def work(self, record: PromotionRecord) -> PromotionRecord:
@@ -54,6 +59,7 @@ class Site:
             kept=lambda: self.kept,
             steps=steps,
             engine_for=engine,
+            fence=self.fence,
         ).run()
 
     def files(self) -> list[str]:
@@ -72,6 +78,7 @@ class _Write(EchoStep):
 
     def run(self, config: StepConfig, context: StepContext) -> StepResult:
         self._site.calls.append("write")
+        self._site.on_call("write")
         assert self._site.workdir is not None
         (self._site.workdir.root / "made").touch()
         return StepResult(output={"made": True})
@@ -88,6 +95,7 @@ class _Wait(EchoStep):
 
     def run(self, config: AnyConfig, context: StepContext) -> StepResult:
         self._site.calls.append("wait")
+        self._site.on_call("wait")
         if self._site.waits:
             return StepResult(status="Running", retry_after=timedelta(minutes=5))
         return StepResult(output={"files": self._site.files()})
@@ -155,6 +163,25 @@ def test_a_promotion_whose_worker_died_begins_again_with_its_outputs(site):
     outcome = site.work(waiting.model_copy(update={"status": status}))
     assert site.calls == ["write", "wait", "write", "wait"]
     assert outcome.status.state["step-1"] == {"made": True}
+
+
+@pytest.mark.parametrize("at_step", ["write", "wait"])
+def test_a_process_that_another_took_over_does_and_writes_nothing_more(site, at_step):
+    """Guard: `Fence.check` in `PromotionWork._save_progress`, which the engine calls before and after each step."""
+
+    def overtaken(call: str) -> None:
+        if call == at_step:
+            Fence(site.register, "other").enter()
+            site.register.save(newer)
+
+    record = begun()
+    ended = record.status.model_copy(update={"phase": PromotionPhase.SUCCEEDED})
+    newer = record.model_copy(update={"status": ended})
+    site.on_call = overtaken
+    with pytest.raises(RefusedError, match="taken for dead"):
+        site.work(record)
+    assert site.calls[-1] == at_step
+    assert site.register.promotion(record.promotion.name) == newer
 
 
 def test_the_register_hears_of_every_step_before_the_promotion_ends(site):

@@ -30,4 +30,5 @@ def context_at(root: Path) -> StepContext:
         settings=StepSettings(allow_loopback=True),
         http=partial(guarded_client, allow_loopback=True),
         log=logging.getLogger("test"),
+        check_fence=lambda: None,
     )

@@ -16,6 +16,7 @@ from airfreight.hooks.repository import ConnectionCredentials
 from airfreight.manifests.project import LoadedProject
 from airfreight.model.promotion import InflatedStep, Promotion, PromotionStatus
 from airfreight.runtime.engine import PromotionEngine
+from airfreight.runtime.fence import Fence
 from airfreight.runtime.settings import Settings
 from airfreight.runtime.work import EngineFor
 from airfreight.runtime.workspace import Workspace
@@ -25,7 +26,11 @@ from airfreight.steps.workdir import WorkDirectory
 
 
 def engine_maker(
-    project: LoadedProject, registry: StepRegistry, clock: Callable[[], Any], log: StepLog
+    project: LoadedProject,
+    registry: StepRegistry,
+    clock: Callable[[], Any],
+    log: StepLog,
+    fence: Fence,
 ) -> EngineFor:
     """Return what makes an engine for a work directory."""
     settings = read_settings()
@@ -54,6 +59,7 @@ def engine_maker(
                 settings=step_settings,
                 http=partial(guarded_client, allow_loopback=settings.allow_loopback),
                 log=log,
+                check_fence=fence.check,
                 previous_output=previous,
             )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 from typing import Any, NoReturn
 
@@ -27,6 +28,7 @@ from airfreight.operators.pipeline import (
 )
 from airfreight.runtime.availability import Registers
 from airfreight.runtime.claim import MadeDecision, goes_first, is_spent, take
+from airfreight.runtime.fence import Fence
 from airfreight.runtime.inflate import inflate, steps_digest
 from airfreight.runtime.promoting import (
     arrive,
@@ -76,13 +78,15 @@ class PromoteOperator(BaseOperator):
 
     def _promote(self, context: Context) -> Any:
         subject = self.runtime.subject(self.stage_name, context)
+        fence = Fence(subject.register, uuid.uuid4().hex)
+        fence.enter()
         record = self._begun(context, subject.register)
         if record is None:
             self.runtime.refuse_disabled(f"Stage {self.stage_name}")
-            record = self._begin(context, subject)
+            record = self._begin(context, subject, fence)
         if record.status.phase.is_terminal:
             return self._end(context, record, subject.registers)
-        return self._work(context, record, subject.registers)
+        return self._work(context, record, subject.registers, fence)
 
     def _begun(self, context: Context, register: StageRegister) -> PromotionRecord | None:
         """Return this run's own Promotion, unless somebody cleared the task since."""
@@ -91,7 +95,7 @@ class PromoteOperator(BaseOperator):
             return None
         return register.promotion(run.promotion)
 
-    def _begin(self, context: Context, subject: Subject) -> PromotionRecord:
+    def _begin(self, context: Context, subject: Subject, fence: Fence) -> PromotionRecord:
         facts, now = run_facts(context), utc_now()
         stage, freight, registers = subject.stage, subject.freight, subject.registers
         mine = read_decision(context, self._log, facts.dag_id, facts.run_id, self._task(GATE))
@@ -114,6 +118,7 @@ class PromoteOperator(BaseOperator):
             mine.decision, freight, stage, inflated, self.runtime.project.name, registers, now
         )
         claim = Claim(dag_id=facts.dag_id, run_id=facts.run_id, promotion=promotion.name)
+        fence.check()
         left = take(claim, subject.register, now)
         if left is not None:
             self.log.warning("Promotion %s was left unfinished and is Aborted now", left)
@@ -134,7 +139,9 @@ class PromoteOperator(BaseOperator):
             # One look at a time runs in a Stage: who waits for many looks seldom, or the next in turn would starve.
             raise AirflowRescheduleException(utc_now() + _TURN_LOOK * len(first))
 
-    def _work(self, context: Context, record: PromotionRecord, registers: Registers) -> Any:
+    def _work(
+        self, context: Context, record: PromotionRecord, registers: Registers, fence: Fence
+    ) -> Any:
         register = registers.stages[self.stage_name]
         steps = builtin_registry()
         work = PromotionWork(
@@ -143,7 +150,8 @@ class PromoteOperator(BaseOperator):
             workspace=workspace(),
             kept=lambda: kept_workdir(record.promotion.name),
             steps=steps,
-            engine_for=engine_maker(self.runtime.project, steps, utc_now, self.log),
+            engine_for=engine_maker(self.runtime.project, steps, utc_now, self.log, fence),
+            fence=fence,
         )
         outcome = work.run()
         if outcome.status.phase.is_terminal:

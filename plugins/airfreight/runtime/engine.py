@@ -80,8 +80,9 @@ class PromotionEngine:
             if _error_count(status) == errors or wait > patience:
                 return self._changed(status)
             patience -= wait
-            status = self._changed(status, retry_after=None)
+            status = self._changed(status)
             self._sleep(wait.total_seconds())
+            status = self._changed(status, retry_after=None)
         return self._finished(status)
 
     def _run_step(self, promotion: Promotion, status: PromotionStatus) -> PromotionStatus:

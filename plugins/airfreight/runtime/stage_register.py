@@ -1,7 +1,8 @@
 """A Stage's register: what it holds, what it verified, who approved, who may promote (design, "The register").
 
-Keys: ``current``, ``history`` (10), ``claim``, ``promotions`` (20 summaries), ``promotion/<name>``, ``run/<run id>``
-and ``hold/<origin>`` are written by the task that holds the Stage's claim; ``verified/<freight>`` by it and by
+Keys: ``fence`` is written by every process that enters the Stage's `promote`. ``current``, ``history`` (10), ``claim``,
+``promotions`` (20 summaries), ``promotion/<name>``, ``run/<run id>`` and ``hold/<origin>`` are written by the task that
+holds the Stage's claim; ``verified/<freight>`` by it and by
 `forward`; ``approved/<freight>`` by the run that approves; ``request/<origin>`` and ``closed/<run id>`` by gates;
 ``offer/<origin>`` by the Warehouse's DAG.
 """
@@ -121,6 +122,15 @@ class StageRegister:
         """Give the Stage to a run; the caller has seen that the earlier claimant has ended."""
         self._write("claim", claim)
 
+    def fence(self) -> str | None:
+        """Return the token of the process that entered the Stage's promote last."""
+        token: str | None = self._store.get("fence")
+        return token
+
+    def set_fence(self, token: str) -> None:
+        """Write down which process may promote to the Stage from here on."""
+        self._store.set("fence", token)
+
     def run(self, run_id: str) -> RunRecord | None:
         """Return what this run did in the Stage."""
         return self._read(f"run/{run_id}", RunRecord)
@@ -135,7 +145,12 @@ class StageRegister:
         return tuple(sorted(rows, key=lambda row: row.name, reverse=True))
 
     def begin(self, record: PromotionRecord, run: RunRecord) -> None:
-        """Write down a new Promotion; its run record spends the decision and goes first."""
+        """Write down a new Promotion; its run record spends the decision.
+
+        Whoever dies before the run record is written leaves the decision unspent, and the Promotion to be Aborted by
+        the next one; whoever dies after it goes on with this one.
+        """
+        self.save_progress(record)
         self._write(f"run/{record.run_id}", run)
         self.save(record)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from airfreight.model.promotion import PromotionStatus
 from airfreight.runtime.engine import PromotionEngine, needs_workdir, restart
+from airfreight.runtime.fence import Fence
 from airfreight.runtime.records import PromotionRecord
 from airfreight.runtime.stage_register import StageRegister
 from airfreight.runtime.workspace import Workspace, restore, save
@@ -32,6 +33,7 @@ class PromotionWork:
     kept: Callable[[], Path]
     steps: StepRegistry
     engine_for: EngineFor
+    fence: Fence
 
     def run(self) -> PromotionRecord:
         """Return the record as it is then; the register holds the same."""
@@ -43,6 +45,7 @@ class PromotionWork:
             if not status.phase.is_terminal and needs_workdir(promotion, status, self.steps):
                 save(workdir, self.kept())
             record = self._record(status)
+            self.fence.check()
             self.register.save(record)
             return record
         finally:
@@ -61,6 +64,8 @@ class PromotionWork:
         return restart(status)
 
     def _save_progress(self, status: PromotionStatus) -> None:
+        """The engine calls this before it runs a step and after: who was taken over stops here."""
+        self.fence.check()
         self.register.save_progress(self._record(status))
 
     def _record(self, status: PromotionStatus) -> PromotionRecord:

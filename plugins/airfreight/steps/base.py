@@ -77,6 +77,8 @@ class StepContext:
     `started_at` is the Promotion's start: commits and tags are dated by it, so that a repeated run makes the same SHA.
     `previous_output` is what this step put out on an earlier poll or before its work directory was lost.
     `http` makes a client; steps never build their own transport.
+    `check_fence` raises where another process has taken this Promotion over. The engine asks before each run of a step;
+    a step that repeats an outside effect by itself asks before each.
     """
 
     project: str
@@ -89,6 +91,7 @@ class StepContext:
     settings: StepSettings
     http: Callable[..., httpx.Client]
     log: StepLog
+    check_fence: Callable[[], None]
     previous_output: Mapping[str, Any] | None = None
 
 

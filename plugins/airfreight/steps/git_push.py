@@ -79,6 +79,7 @@ class GitPushStep(PromotionStep[GitPushConfig]):
             worktree = open_worktree(context, config.path)
             if config.tag is not None:
                 require_ref_name(config.tag, "tag")
+                context.check_fence()
                 worktree.git.run("push", "origin", f"refs/tags/{config.tag}")
                 return StepResult(output=_output(worktree, None, config))
             branch = _target(worktree, config, context)
@@ -95,6 +96,7 @@ class GitPushStep(PromotionStep[GitPushConfig]):
                 self._sleep(self._delay(attempt))
             if not force:
                 _integrate(worktree, branch, context)
+            context.check_fence()
             outcome = worktree.git.attempt("push", *options, "origin", f"HEAD:refs/heads/{branch}")
             if outcome.status == 0:
                 return

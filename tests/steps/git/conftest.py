@@ -43,6 +43,8 @@ class Bench:
         default_factory=lambda: StepSettings(allow_credentials_over_http=True)
     )
 
+    check_fence: Callable[[], None] = lambda: None
+
     def context(self, alias: str = "step-1") -> StepContext:
         return StepContext(
             project="shop",
@@ -55,6 +57,7 @@ class Bench:
             settings=self.settings,
             http=httpx.Client,
             log=logging.getLogger("tests.steps.git"),
+            check_fence=self.check_fence,
         )
 
     def run(self, step: PromotionStep[Any], alias: str = "step-1", **config: Any) -> StepResult:

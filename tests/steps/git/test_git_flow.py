@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import pytest
 
-from airfreight.errors import RetryableStepError, TerminalStepError
+from airfreight.errors import RefusedError, RetryableStepError, TerminalStepError
 from airfreight.model.credential import Credential
 from airfreight.model.promotion import StepStatus
 from airfreight.steps.base import StepSettings
@@ -248,6 +248,30 @@ def test_a_push_that_is_always_overtaken_gives_up_after_its_attempts(
     with pytest.raises(RetryableStepError, match="before each of 3 attempts"):
         bench.run(GitPushStep(sleep=waits.append, chance=lambda: 1.0), path="src", maxAttempts=3)
     assert waits == [1.5, 2.25]
+
+
+def test_a_push_asks_before_each_attempt_whether_the_promotion_is_still_its_own(
+    bench: Bench, server: GitHttpServer
+) -> None:
+    """Guard: `check_fence` in `GitPushStep._push`; without it the second attempt pushes."""
+    server.create("app", {"a.txt": "one\n"})
+    bench.clone(server.url("app"))
+    (bench.root / "src/a.txt").write_text("two\n")
+    bench.run(GitCommitStep(), path="src", message="Ours")
+    lock = server.path("app") / "refs/heads/main.lock"
+    lock.touch()
+    asked: list[bool] = []
+
+    def overtaken() -> None:
+        asked.append(lock.exists())
+        if len(asked) == 2:
+            raise RefusedError("another process promotes to this Stage by now")
+
+    bench.check_fence = overtaken
+    with pytest.raises(RefusedError):
+        bench.run(GitPushStep(sleep=lambda seconds: lock.unlink()), path="src")
+    assert asked == [True, False]
+    assert [message for _, message in server.log("app")] == ["First"]
 
 
 def test_a_moved_work_directory_works_on_after_repair(bench: Bench, server: GitHttpServer) -> None:

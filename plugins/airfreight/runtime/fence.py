@@ -1,0 +1,32 @@
+"""Keeps a process that only looked dead from doing anything more (design, "One at a time").
+
+A worker may stop for minutes (swap, a paused machine, a lost network) until Airflow gives its task to another, and go
+on then as if nothing had happened. So every process that enters a Stage's `promote` writes its own token into the
+Stage's register, and asks before each effect, on the register and outside, whether the token there is still its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from airfreight.errors import RefusedError
+from airfreight.runtime.stage_register import StageRegister
+
+
+@dataclass(frozen=True)
+class Fence:
+    """One process's leave to promote to a Stage; `token` is different in every process."""
+
+    register: StageRegister
+    token: str
+
+    def enter(self) -> None:
+        """Shut out every process that entered before."""
+        self.register.set_fence(self.token)
+
+    def check(self) -> None:
+        """Raise RefusedError where another process entered since."""
+        if self.register.fence() != self.token:
+            raise RefusedError(
+                "another process promotes to this Stage by now: this one was taken for dead and does nothing more"
+            )
