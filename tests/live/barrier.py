@@ -3,13 +3,14 @@
 ``/mark/<name>``     records the call and answers 200.
 ``/switch/<name>``   answers ``{"open": true}`` once the test has opened the switch.
 ``/kill/<name>``     SIGKILLs the process that calls for the first time, and answers 200 from then on.
+``/lose/<name>``     the same, its supervisor with it: nobody is left to report the task's end.
+``/stop/<name>``     stops (SIGSTOP) the first process that calls and its supervisor; answers 200 to all.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import signal
 import threading
 import time
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ class BarrierServer:
 
     marks: list[Mark] = field(default_factory=list)
     killed: dict[str, int] = field(default_factory=dict)
+    stopped: dict[str, tuple[int, ...]] = field(default_factory=dict)
     open_switches: set[str] = field(default_factory=set)
 
     def __enter__(self) -> Self:
@@ -67,9 +69,19 @@ class BarrierServer:
         _, kind, name = request.path.split("/", 2)
         if kind == "mark":
             self.marks.append(Mark(name, time.monotonic()))
-        if kind == "kill" and name not in self.killed:
-            self.killed[name] = kill_caller(request.client_address[1])
+        port = request.client_address[1]
+        if kind in ("kill", "lose") and name not in self.killed:
+            caller = process_at(port)
+            self.killed[name] = caller.pid
+            for process in [*([caller.parent()] if kind == "lose" else []), caller]:
+                process.kill()
             return
+        if kind == "stop" and name not in self.stopped:
+            caller = process_at(port)
+            pair = (caller.parent(), caller)
+            for process in pair:
+                process.suspend()
+            self.stopped[name] = tuple(process.pid for process in pair)
         body = json.dumps({"open": name in self.open_switches}).encode()
         request.send_response(200)
         request.send_header("Content-Type", "application/json")
@@ -81,12 +93,16 @@ class BarrierServer:
         """Return the recorded names with this prefix, in the order of the calls."""
         return [mark.name for mark in self.marks if mark.name.startswith(prefix)]
 
+    def resume(self, name: str) -> None:
+        """Let the processes go on that ``/stop/<name>`` stopped, the supervisor first."""
+        for pid in self.stopped[name]:
+            psutil.Process(pid).resume()
 
-def kill_caller(port: int) -> int:
-    """SIGKILL the process whose end of a connection to this machine is `port`; return its id."""
+
+def process_at(port: int) -> psutil.Process:
+    """Return the process whose end of a connection to this machine is `port`."""
     for connection in psutil.net_connections("tcp"):
         if connection.laddr and connection.laddr.port == port and connection.pid != os.getpid():
             assert connection.pid is not None
-            os.kill(connection.pid, signal.SIGKILL)
-            return connection.pid
+            return psutil.Process(connection.pid)
     raise AssertionError(f"nobody holds port {port}")

@@ -16,6 +16,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def world() -> Iterator[World]:
+def airflow() -> Iterator[World]:
     with running_world() as world:
         yield world
+
+
+@pytest.fixture(scope="module")
+def world(airflow: World) -> Iterator[World]:
+    yield airflow
+    airflow.retire_projects()

@@ -13,6 +13,28 @@ spec:
 """
 
 
+PASSES = """\
+      steps:
+      - uses: compose-output
+        config: {tag: "${{ ctx.targetFreight.alias }}"}"""
+
+
+def fails(message: str) -> str:
+    """Return the template of a promotion that fails with this message."""
+    return f"""\
+      steps:
+      - uses: fail
+        config: {{message: {message}}}"""
+
+
+def marks(name: str) -> str:
+    """Return the template of a promotion that tells the barrier ``<name>-<alias>``."""
+    return f"""\
+      steps:
+      - uses: http
+        config: {{url: "@BARRIER@/mark/{name}-${{{{ ctx.targetFreight.alias }}}}"}}"""
+
+
 def project(name: str, policies: str = "") -> str:
     """Return a Project, its ProjectConfig and the login of the Git server."""
     return f"""\

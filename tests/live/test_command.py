@@ -10,16 +10,11 @@ from typing import Any
 
 from airfreight.cli.main import main
 from airfreight.cli.world import World as Terminal
-from tests.live.manifests import auto, project, stage, warehouse
+from tests.live.manifests import PASSES, auto, project, stage, warehouse
 from tests.live.world import World, run_id_of
 
 PROJECT = "command"
 PIPELINE = f"{PROJECT}.pipeline.app"
-
-PASSES = """\
-      steps:
-      - uses: compose-output
-        config: {tag: "${{ ctx.targetFreight.alias }}"}"""
 
 
 def airfreight(world: World, *words: str) -> tuple[int, str, str]:

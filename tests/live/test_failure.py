@@ -6,24 +6,14 @@ from datetime import UTC, datetime
 
 from airfreight.model.alias import freight_alias
 from airfreight.model.freight import FreightContent, FreightOrigin, ImageArtifact
-from tests.live.manifests import auto, project, stage, warehouse
+from tests.live.manifests import PASSES, auto, fails, project, stage, warehouse
 from tests.live.world import World, eventually, run_id_of
-
-FAILS = """\
-      steps:
-      - uses: fail
-        config: {message: the disk is full}"""
-
-PASSES = """\
-      steps:
-      - uses: compose-output
-        config: {tag: "${{ ctx.targetFreight.alias }}"}"""
 
 
 def test_a_run_whose_dev_promotion_failed_is_red_and_names_the_cause(world: World) -> None:
     world.registry.push_image("fails/app", "1.0.0", created=datetime.now(UTC))
     manifests = project("fails", auto("dev", "staging")) + warehouse("app", "fails/app")
-    manifests += stage("dev", ["app"], "direct: true", FAILS)
+    manifests += stage("dev", ["app"], "direct: true", fails("the disk is full"))
     manifests += stage("staging", ["app"], "stages: [dev]", PASSES)
     world.add_project("fails", manifests)
     pipeline = "fails.pipeline.app"

@@ -4,20 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from tests.live.manifests import auto, project, stage, warehouse
+from tests.live.manifests import PASSES, auto, fails, project, stage, warehouse
 from tests.live.world import World, run_id_of
 
 PIPELINE = "shapes.pipeline.app"
-
-PASSES = """\
-      steps:
-      - uses: compose-output
-        config: {tag: "${{ ctx.targetFreight.alias }}"}"""
-
-FAILS = """\
-      steps:
-      - uses: fail
-        config: {message: west is down}"""
 
 
 def control_flow(name: str, sources: str) -> str:
@@ -29,7 +19,7 @@ def test_freight_is_forwarded_and_one_of_two_upstreams_is_enough(world: World) -
     manifests = project("shapes", auto("east", "west", "any", "prod"))
     manifests += warehouse("app", "shapes/app")
     manifests += stage("east", ["app"], "direct: true", PASSES)
-    manifests += stage("west", ["app"], "direct: true", FAILS)
+    manifests += stage("west", ["app"], "direct: true", fails("west is down"))
     manifests += stage("any", ["app"], "stages: [east, west]", PASSES)
     manifests += control_flow("flow", "stages: [any]")
     manifests += stage("prod", ["app"], "stages: [flow]", PASSES)
