@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import math
 from difflib import get_close_matches
+from typing import Any
 
 from airfreight.errors import ExpressionError
 from airfreight.expr.functions import Function
 from airfreight.expr.limits import Meter
 from airfreight.expr.values import AnyMap, Struct, Value, is_number, type_name
 
+ABSENT: Any = object()
+"""The bound of a slice that is left out."""
+
 
 def fetch(target: Value, key: Value) -> Value:
     """Return ``target.key`` or ``target[key]``; a missing map key is nil, a missing field an error."""
     if isinstance(target, Struct):
         return _field(target, key)
+    if isinstance(target, str):
+        # Only where no literal shows that it is a string; Go takes the byte.
+        target = target.encode("utf-8", "replace")
     if isinstance(target, list | bytes):
         position = _position(target, key)
         if not 0 <= position < len(target):
@@ -33,6 +40,8 @@ def fetch(target: Value, key: Value) -> Value:
 
 def find(target: Value, key: Value) -> Value:
     """Return what ``get(target, key)`` does: nil where `fetch` would fail for want of an element."""
+    if isinstance(target, str):
+        target = target.encode("utf-8", "replace")
     if isinstance(target, list | bytes):
         position = _position(target, key)
         return target[position] if 0 <= position < len(target) else None
@@ -44,7 +53,10 @@ def find(target: Value, key: Value) -> Value:
 
 
 def slice_value(target: Value, start: Value, stop: Value, meter: Meter) -> Value:
-    """Return ``target[start:stop]``; strings are cut by UTF-8 bytes, ends are clipped."""
+    """Return ``target[start:stop]``; strings are cut by UTF-8 bytes, ends are clipped.
+
+    A bound that is left out is 0 or the length; nil is none.
+    """
     if not isinstance(target, list | str | bytes):
         raise ExpressionError(f"a value of type {type_name(target)} cannot be sliced")
     if isinstance(target, str):
@@ -52,8 +64,8 @@ def slice_value(target: Value, start: Value, stop: Value, meter: Meter) -> Value
             "utf-8", "replace"
         )
     length = len(target)
-    first = _bound(0 if start is None else _integer(start), length)
-    last = _bound(length if stop is None else _integer(stop), length)
+    first = _bound(0 if start is ABSENT else _integer(start), length)
+    last = _bound(length if stop is ABSENT else _integer(stop), length)
     meter.container(max(0, last - first))
     return target[min(first, last) : last]
 
@@ -73,7 +85,7 @@ def _field(target: Struct, key: Value) -> Value:
 
 def _entry(target: dict[Value, Value], key: Value) -> Value:
     if isinstance(target, AnyMap):
-        return None if isinstance(key, list | dict) else target.get(key)
+        return target.entry(key)
     if key is not None and not isinstance(key, str):
         raise ExpressionError(f"a map is indexed by a string, not by {type_name(key)}")
     return target.get(key or "")

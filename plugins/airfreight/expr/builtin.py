@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airfreight.errors import ExpressionError
-from airfreight.expr.values import Value, is_number, type_name
+from airfreight.expr.values import Named, Span, Value, is_number, type_name
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,17 @@ def integer(value: Value) -> int:
 
 
 def number(value: Value) -> int | float:
-    """Return a number argument."""
+    """Return a number argument; a duration counts as its nanoseconds, a month as its number."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value
+    if isinstance(value, Span | Named):
+        return value.nanoseconds if isinstance(value, Span) else value.number
     raise ExpressionError(f"a number is expected, not {type_name(value)}")
+
+
+def check_count(name: str, given: int, least: int, most: int | None) -> None:
+    """Raise `ExpressionError` unless `given` arguments are a right number."""
+    if given < least or (most is not None and given > most):
+        wanted = f"{least}" if most == least else f"{least} to {most}"
+        wanted = f"at least {least}" if most is None else wanted
+        raise ExpressionError(f"{name} takes {wanted} arguments, not {given}")

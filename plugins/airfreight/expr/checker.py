@@ -1,4 +1,4 @@
-"""Check a parsed expression before it runs: names, counts, places and literals of wrong types."""
+"""Check a parsed expression before it runs: names, counts, places; types are `inference`'s."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from difflib import get_close_matches
 
 from airfreight.errors import ExpressionError
 from airfreight.expr import nodes
+from airfreight.expr.builtin import check_count
 from airfreight.expr.catalogue import BUILTINS
-from airfreight.expr.evaluator import check_count
 from airfreight.expr.functions import Function
-from airfreight.expr.limits import DEFAULT_LIMITS, Limits, Meter
-from airfreight.expr.operators import apply_binary, compile_pattern, truth
+from airfreight.expr.limits import Limits
 from airfreight.expr.predicates import PREDICATES
-from airfreight.expr.values import Value, is_integer, is_number, type_name
+from airfreight.expr.regular import compile_pattern
 
 
 @dataclass(frozen=True)
@@ -66,15 +65,13 @@ class Checker:
         elif isinstance(node, nodes.PredicateCall):
             _check_predicate_call(node)
         elif isinstance(node, nodes.Binary):
-            _check_literals(node)
+            _check_operands(node)
 
     def _check_member(self, node: nodes.Member) -> None:
         target, key = node.target, node.key
-        if isinstance(target, nodes.Identifier) and target.name == "$env":
-            if isinstance(key, nodes.Literal) and isinstance(key.value, str):
-                self.names.add(key.value)
-        elif isinstance(target, nodes.Literal):
-            raise ExpressionError(f"a {type_name(target.value)} literal has no members")
+        is_environment = isinstance(target, nodes.Identifier) and target.name == "$env"
+        if is_environment and isinstance(key, nodes.Literal) and isinstance(key.value, str):
+            self.names.add(key.value)
 
     def _check_let(self, node: nodes.Let, place: _Place) -> None:
         known = place.variables | self._functions.keys() | BUILTINS.keys() | PREDICATES.keys()
@@ -89,9 +86,6 @@ class Checker:
             raise ExpressionError(f'unknown function "{node.name[:60]}"{hint}')
         function = self._functions.get(node.name) or BUILTINS[node.name]
         check_count(node.name, len(node.arguments), function.min_args, function.max_args)
-        first = node.arguments[0] if node.arguments else None
-        if node.name == "get" and isinstance(first, nodes.Literal) and first.value is None:
-            raise ExpressionError("nil has no elements to get")
 
 
 def _below(node: nodes.Node, place: _Place) -> Iterator[tuple[nodes.Node, _Place]]:
@@ -108,13 +102,16 @@ def _below(node: nodes.Node, place: _Place) -> Iterator[tuple[nodes.Node, _Place
 
 
 def _check_pointer(node: nodes.Pointer, place: _Place) -> None:
-    allowed = ["", "index"] if place.predicate else []
+    allowed = [""] if place.predicate else []
+    if place.predicate in ("map", "reduce"):
+        allowed.append("index")
     if place.predicate == "reduce":
         allowed.append("acc")
     if node.name not in allowed:
         raise ExpressionError(
             f'"#{node.name}" means nothing here: "#" and ".name" stand for the element in a '
-            'predicate such as filter(list, # > 1), "#acc" for the result so far in reduce'
+            'predicate such as filter(list, # > 1), "#index" for its place in map and reduce, '
+            '"#acc" for the result so far in reduce'
         )
 
 
@@ -124,25 +121,10 @@ def _check_predicate_call(node: nodes.PredicateCall) -> None:
     check_count(node.name, given, function.needed, function.allowed)
 
 
-def _check_literals(node: nodes.Binary) -> None:
-    """Refuse what literals alone show to be wrong, even where it would never run."""
-    values = [side.value for side in (node.left, node.right) if isinstance(side, nodes.Literal)]
-    if node.operator in ("&&", "and", "||", "or"):
-        for value in values:
-            truth(value)
-    elif node.operator == ".." and not all(map(is_integer, values)):
-        raise ExpressionError('".." takes two integers')
-    elif node.operator == "matches" and isinstance(node.right, nodes.Literal):
-        if isinstance(node.right.value, str):
+def _check_operands(node: nodes.Binary) -> None:
+    """Refuse what the literal on the right alone shows to be wrong."""
+    if isinstance(node.right, nodes.Literal):
+        if node.operator == "matches" and isinstance(node.right.value, str):
             compile_pattern(node.right.value)
-    elif len(values) == 2:
-        _check_two_literals(node.operator, values[0], values[1])
-
-
-def _check_two_literals(operator: str, left: Value, right: Value) -> None:
-    if operator in ("==", "!="):
-        numbers = is_number(left) and is_number(right)
-        if None not in (left, right) and not numbers and type(left) is not type(right):
-            raise ExpressionError(f"{type_name(left)} and {type_name(right)} are never equal")
-    elif operator in ("+", "-", "*", "/", "<", "<=", ">", ">="):
-        apply_binary(operator, left, right, Meter(DEFAULT_LIMITS))
+        elif node.operator == "%" and node.right.value == 0:
+            raise ExpressionError("division by zero")

@@ -7,10 +7,10 @@ from typing import Any
 
 from airfreight.errors import ExpressionError
 from airfreight.expr.access import find
-from airfreight.expr.builtin import Builtin, entries, integer, items, text
+from airfreight.expr.builtin import Builtin, entries, items, number, text
 from airfreight.expr.limits import Meter
 from airfreight.expr.operators import equal, less
-from airfreight.expr.values import AnyMap, Value, type_name
+from airfreight.expr.values import AnyMap, Named, Span, Value, is_integer, type_name
 
 
 def _len(_: Meter, value: Value) -> int:
@@ -20,14 +20,17 @@ def _len(_: Meter, value: Value) -> int:
 
 
 def _end(position: int) -> Any:
-    return lambda _, value: find(value, position) if isinstance(value, list) else None
+    return lambda _, value: None if isinstance(value, dict) else find(value, position)
 
 
 def _take(meter: Meter, values: Value, count: Value) -> list[Value]:
-    if integer(count) < 0:
-        raise ExpressionError(f"take needs a count from 0 on, not {integer(count)}")
+    if not (is_integer(count) or isinstance(count, Span | Named)):
+        raise ExpressionError(f"take needs an int, not {type_name(count)}; write int(…)")
+    most = int(number(count))
+    if most < 0:
+        raise ExpressionError(f"take needs a count from 0 on, not {most}")
     meter.container(len(items(values)))
-    return items(values)[: integer(count)]
+    return items(values)[:most]
 
 
 def _listed(meter: Meter, found: Any) -> list[Value]:
@@ -67,8 +70,9 @@ def _uniq(meter: Meter, values: Value) -> list[Value]:
 
 
 def _concat(meter: Meter, *lists: Value) -> list[Value]:
-    meter.container(sum(len(items(values)) for values in lists))
-    return [item for values in lists for item in values]
+    parts = [value if isinstance(value, bytes) else items(value) for value in lists]
+    meter.container(sum(map(len, parts)))
+    return [item for part in parts for item in part]
 
 
 def _flatten(meter: Meter, values: Value) -> list[Value]:
@@ -82,7 +86,9 @@ def _flatten(meter: Meter, values: Value) -> list[Value]:
 
 
 def _sort(meter: Meter, values: Value, order: Value = "asc") -> list[Value]:
-    return ordered(meter, items(values), items(values), order)
+    # Of what is no array at run time Go makes an empty one.
+    found = values if isinstance(values, list) else []
+    return ordered(meter, found, found, order)
 
 
 def ordered(meter: Meter, values: list[Value], keys: list[Value], order: Value) -> list[Value]:

@@ -8,14 +8,14 @@ from typing import Any
 
 from airfreight.errors import ExpressionError
 from airfreight.expr import nodes
-from airfreight.expr.access import fetch, method_of, slice_value
-from airfreight.expr.builtin import items
+from airfreight.expr.access import ABSENT, fetch, method_of, slice_value
+from airfreight.expr.builtin import check_count
 from airfreight.expr.catalogue import BUILTINS
 from airfreight.expr.functions import Function
 from airfreight.expr.limits import Meter
 from airfreight.expr.operators import apply_binary, apply_unary, truth
-from airfreight.expr.predicates import PREDICATES, Application
-from airfreight.expr.time_functions import METHODS
+from airfreight.expr.predicates import PREDICATES, Application, elements
+from airfreight.expr.time_methods import METHODS
 from airfreight.expr.values import Value, type_name
 
 
@@ -69,14 +69,25 @@ class Evaluation:
         return apply_unary(node.operator, self._value(node.operand, scope))
 
     def _binary(self, node: nodes.Binary, scope: _Scope) -> Value:
+        if node.operator in _LOGIC:
+            return self._logic(node, scope)
         left = self._value(node.left, scope)
         if node.operator == "??":
             return self._value(node.right, scope) if left is None else left
-        if node.operator in ("&&", "and"):
-            return truth(left) and truth(self._value(node.right, scope))
-        if node.operator in ("||", "or"):
-            return truth(left) or truth(self._value(node.right, scope))
+        if node.operator == "in" and not isinstance(left, str | None):
+            _check_texts(node.right, left)
         return apply_binary(node.operator, left, self._value(node.right, scope), self._meter)
+
+    def _logic(self, node: nodes.Binary, scope: _Scope) -> Value:
+        """Apply ``and`` or ``or``; the operand that decides comes back as it is, checked or not.
+
+        expr-lang works out what a literal decides before the run.
+        """
+        stops = _LOGIC[node.operator]
+        if isinstance(node.right, nodes.Literal):
+            return stops if node.right.value is stops else self._value(node.left, scope)
+        left = self._value(node.left, scope)
+        return left if truth(left) is stops else self._value(node.right, scope)
 
     def _conditional(self, node: nodes.Conditional, scope: _Scope) -> Value:
         holds = truth(self._value(node.condition, scope))
@@ -97,7 +108,8 @@ class Evaluation:
     def _map(self, node: nodes.Map, scope: _Scope) -> dict[str, Value]:
         self._meter.container(len(node.pairs))
         result: dict[str, Value] = {}
-        for pair in node.pairs:
+        # From the last to the first: of a key that stands twice the first counts.
+        for pair in reversed(node.pairs):
             key = self._value(pair.key, scope)
             if not isinstance(key, str):
                 raise ExpressionError(f"the key of a map must be a string, not {type_name(key)}")
@@ -126,7 +138,7 @@ class Evaluation:
 
     def _slice(self, node: nodes.Slice, scope: _Scope) -> Value:
         start, stop = (
-            None if bound is None else self._value(bound, scope)
+            ABSENT if bound is None else self._value(bound, scope)
             for bound in (node.start, node.stop)
         )
         return slice_value(self._value(node.target, scope), start, stop, self._meter)
@@ -149,10 +161,8 @@ class Evaluation:
             raise ExpressionError(
                 f'a value of type {type_name(target)} has no method "{name[:60]}"'
             )
-        try:
-            return method(target, *arguments)
-        except TypeError:
-            raise ExpressionError(f'wrong number of arguments for the method "{name}"') from None
+        check_count(name, len(arguments), method.min_args, method.max_args)
+        return method.call(target, *arguments)
 
     def _predicate_call(self, node: nodes.PredicateCall, scope: _Scope) -> Value:
         predicate, extra = node.predicate, node.extra
@@ -162,7 +172,7 @@ class Evaluation:
             return self._value(predicate, _Scope(scope.variables, item, index, accumulator))
 
         call = Application(
-            items(self._value(node.collection, scope)),
+            elements(self._value(node.collection, scope)),
             None if predicate is None else apply,
             None if extra is None else lambda: self._value(extra, scope),
             self._meter,
@@ -170,6 +180,17 @@ class Evaluation:
         return PREDICATES[node.name].call(call)
 
 
+def _check_texts(node: nodes.Node, needle: Value) -> None:
+    """Refuse what is no string before ``in ["a", "b"]``: expr-lang makes that list a set of strings."""
+    if isinstance(node, nodes.Array) and node.items:
+        texts = (isinstance(i, nodes.Literal) and isinstance(i.value, str) for i in node.items)
+        if all(texts):
+            raise ExpressionError(
+                f"only a string is in a list of strings, not {type_name(needle)}; write string(…)"
+            )
+
+
+_LOGIC = {"and": False, "&&": False, "or": True, "||": True}
 _VISITS: Mapping[type, Callable[[Evaluation, Any, _Scope], Value]] = {
     nodes.Literal: Evaluation._literal,
     nodes.Identifier: Evaluation._identifier,
@@ -188,11 +209,3 @@ _VISITS: Mapping[type, Callable[[Evaluation, Any, _Scope], Value]] = {
     nodes.MethodCall: Evaluation._method_call,
     nodes.PredicateCall: Evaluation._predicate_call,
 }
-
-
-def check_count(name: str, given: int, least: int, most: int | None) -> None:
-    """Raise `ExpressionError` unless `given` arguments are a right number."""
-    if given < least or (most is not None and given > most):
-        wanted = f"{least}" if most == least else f"{least} to {most}"
-        wanted = f"at least {least}" if most is None else wanted
-        raise ExpressionError(f"{name} takes {wanted} arguments, not {given}")

@@ -6,16 +6,27 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from airfreight.expr.shapes import ANY, FUNCTION, UNKNOWN, Shape
+
 
 @dataclass(frozen=True)
 class Function:
     """A function by the name that expressions call it; `max_args` None takes any number.
 
     `call` gets values of `airfreight.expr.values`, by position, and returns one. What it raises of
-    `AirfreightError` reaches the caller of the expression unchanged.
+    `AirfreightError` reaches the caller of the expression unchanged. `parameters` are the kinds of
+    its arguments and `result` is the shape of what it returns, as far as both are known: literals
+    that do not fit, and unknown fields of the result, are errors before anything runs.
     """
 
     name: str
     call: Callable[..., Any]
     min_args: int = 0
     max_args: int | None = None
+    parameters: tuple[frozenset[str], ...] = (ANY,)
+    result: Shape = UNKNOWN
+
+    @property
+    def shape(self) -> Shape:
+        """What the checker knows of the function itself."""
+        return Shape("function", FUNCTION.name, parameters=self.parameters, result=self.result)

@@ -16,6 +16,8 @@ _UNITS = {
     "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND,
 }  # fmt: skip
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_CYCLE = 146_097
+_FIRST = -62_135_510_400 * SECOND
 _MONTHS = "January February March April May June July August September October November December"
 _DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday"
 MONTHS, DAYS = _MONTHS.split(), _DAYS.split()
@@ -51,13 +53,19 @@ def load_zone(name: str) -> Zone:
         raise ExpressionError(f'"{name[:60]}" is no time zone; write one as Europe/Paris') from None
 
 
-def to_datetime(moment: Moment) -> datetime:
-    """Return the moment in its zone; raises beyond the years 1 to 9999."""
+def civil(moment: Moment) -> tuple[datetime, int]:
+    """Return the moment in its zone, and its year; raises beyond the years 0 to 9999.
+
+    Python has no year 0, which Go gives a time without a date: it is shown by the year 400, whose
+    calendar is the same.
+    """
+    cycle = _CYCLE if moment.nanoseconds < _FIRST else 0
     try:
-        whole = _EPOCH + timedelta(seconds=moment.nanoseconds // SECOND)
-        return whole.astimezone(moment.zone)
+        whole = _EPOCH + timedelta(days=cycle, seconds=moment.nanoseconds // SECOND)
+        when = whole.astimezone(moment.zone)
     except (OverflowError, ValueError):
-        raise ExpressionError("the time lies beyond the years 1 to 9999") from None
+        raise ExpressionError("the time lies beyond the years 0 to 9999") from None
+    return when, when.year - (400 if cycle else 0)
 
 
 def from_datetime(when: datetime, fraction: int = 0) -> Moment:
@@ -91,23 +99,25 @@ def _layout_pattern(layout: str) -> str:
 
 def _moment(found: Mapping[str, str | None], zone: tzinfo) -> Moment:
     year = int(found.get("year") or 0) or _century(found.get("short"))
+    cycle = timedelta(days=0 if year else _CYCLE)
     named = found.get("named")
     month = [m[:3] for m in MONTHS].index(named[:3]) + 1 if named else int(found.get("month") or 1)
     hour = int(found.get("hour") or found.get("half") or 0)
     if noon := found.get("noon"):
         hour = hour % 12 + (12 if noon in ("PM", "pm") else 0)
     when = datetime(
-        year, month, int(found.get("day") or 1), hour,
+        year or 400, month, int(found.get("day") or 1), hour,
         int(found.get("minute") or 0), int(found.get("second") or 0),
         tzinfo=_offset(found.get("offset")) or zone,
     )  # fmt: skip
     fraction = (found.get("fraction") or ".0")[1:10].ljust(9, "0")
-    return from_datetime(when, int(fraction))
+    moment = from_datetime(when, int(fraction))
+    return Moment(moment.nanoseconds - cycle // timedelta(seconds=1) * SECOND, moment.zone)
 
 
 def _century(short: str | None) -> int:
     if short is None:
-        return 1
+        return 0
     return int(short) + (1900 if int(short) >= 69 else 2000)
 
 
@@ -123,7 +133,7 @@ def _offset(text: str | None) -> tzinfo | None:
 
 def format_time(moment: Moment, layout: str) -> str:
     """Write the moment by a Go layout."""
-    when = to_datetime(moment)
+    when, year = civil(moment)
     nanoseconds = f"{moment.nanoseconds % SECOND:09d}"
 
     def field(match: re.Match[str]) -> str:
@@ -132,17 +142,17 @@ def format_time(moment: Moment, layout: str) -> str:
             digits = nanoseconds[: len(name) - 1]
             digits = digits.rstrip("0") if name[1] == "9" else digits
             return name[0] + digits if digits else ""
-        return _written(when, name)
+        return _written(when, year, name)
 
     return _FIELD.sub(field, layout)
 
 
-def _written(when: datetime, name: str) -> str:
+def _written(when: datetime, year: int, name: str) -> str:
     half = when.hour % 12 or 12
     offset = when.strftime("%z")[:5] or "+0000"
     coloned = f"{offset[:3]}:{offset[3:]}"
     fields = {
-        "2006": f"{when.year:04d}", "06": f"{when.year % 100:02d}", "01": f"{when.month:02d}",
+        "2006": f"{year:04d}", "06": f"{year % 100:02d}", "01": f"{when.month:02d}",
         "1": str(when.month), "02": f"{when.day:02d}", "2": str(when.day), "_2": f"{when.day:2d}",
         "15": f"{when.hour:02d}", "03": f"{half:02d}", "3": str(half),
         "04": f"{when.minute:02d}", "4": str(when.minute), "05": f"{when.second:02d}",

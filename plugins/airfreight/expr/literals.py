@@ -39,10 +39,9 @@ def bytes_value(token: str) -> bytes:
 
 
 def _byte(match: re.Match[str], token: str) -> bytes:
-    code = _code(match, token)
-    if match["octal"] or match["hex"]:
-        return bytes([code])
-    return _character(code).encode("utf-8")
+    if match["braced"] or match["short"] or match["long"]:
+        raise _bad_escape(match)
+    return bytes([_code(match, token)])
 
 
 def _code(match: re.Match[str], token: str) -> int:

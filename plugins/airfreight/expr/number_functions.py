@@ -28,6 +28,11 @@ def _int(_: Meter, value: Value) -> int:
     return int(found) if abs(found) < 2**63 else -(2**63)
 
 
+def _abs(_: Meter, value: Value) -> Value:
+    found = abs(number(value))
+    return wrap(found) if isinstance(found, int) else found
+
+
 def _float(_: Meter, value: Value) -> float:
     if isinstance(value, str):
         parsed = parse_float(value)
@@ -39,7 +44,9 @@ def _float(_: Meter, value: Value) -> float:
 
 def _rounded(change: Callable[[float], float]) -> Callable[..., float]:
     def call(_: Meter, value: Value) -> float:
-        found = float(number(value))
+        if not is_number(value):
+            raise ExpressionError(f"a number is expected, not {type_name(value)}; write int(…)")
+        found = float(value)
         return float(change(found)) if math.isfinite(found) else found
 
     return call
@@ -50,31 +57,35 @@ def _away_from_zero(value: float) -> float:
     return whole + math.copysign(1, value) if abs(value - whole) >= 0.5 else whole
 
 
-def _flat(meter: Meter, values: tuple[Value, ...]) -> Iterator[int | float]:
+def _flat(meter: Meter, values: tuple[Value, ...]) -> Iterator[Value]:
     for value in values:
         meter.step()
         if isinstance(value, list):
             yield from _flat(meter, tuple(value))
         else:
-            yield number(value)
+            number(value)
+            yield value
 
 
 def _extreme(choose: Callable[..., Value]) -> Callable[..., Value]:
     def call(meter: Meter, *values: Value) -> Value:
         if len(values) == 1 and not isinstance(values[0], list):
             return values[0]
-        return choose(_flat(meter, values), default=None)
+        found = list(_flat(meter, values))
+        if any(is_number(value) != is_number(found[0]) for value in found):
+            raise ExpressionError("numbers and durations are not compared; write int(…)")
+        return choose(found, default=None, key=number)
 
     return call
 
 
 def _mean(meter: Meter, *values: Value) -> float:
-    found = [float(value) for value in _flat(meter, values)]
+    found = [float(number(value)) for value in _flat(meter, values)]
     return sum(found) / len(found) if found else 0.0
 
 
 def _median(meter: Meter, *values: Value) -> float:
-    found = [float(value) for value in _flat(meter, values)]
+    found = [float(number(value)) for value in _flat(meter, values)]
     return statistics.median(found) if found else 0.0
 
 
@@ -104,7 +115,7 @@ def _shift(apply: Callable[[int, int], int]) -> Callable[[int, int], int]:
 NUMBER_FUNCTIONS = (
     Builtin("int", _int, 1, 1),
     Builtin("float", _float, 1, 1),
-    Builtin("abs", lambda _, value: abs(number(value)), 1, 1),
+    Builtin("abs", _abs, 1, 1),
     Builtin("ceil", _rounded(math.ceil), 1, 1),
     Builtin("floor", _rounded(math.floor), 1, 1),
     Builtin("round", _rounded(_away_from_zero), 1, 1),

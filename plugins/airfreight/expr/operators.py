@@ -6,10 +6,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import re2
-
 from airfreight.errors import ExpressionError
 from airfreight.expr.limits import Meter
+from airfreight.expr.regular import compile_pattern, sound
 from airfreight.expr.values import (
     AnyMap,
     Moment,
@@ -21,8 +20,6 @@ from airfreight.expr.values import (
     type_name,
     wrap,
 )
-
-_PATTERN_BYTES = 1 << 20
 
 
 def mismatch(operator: str, left: Value, right: Value) -> ExpressionError:
@@ -37,19 +34,39 @@ def equal(left: Value, right: Value, meter: Meter) -> bool:
     """Compare as ``==`` does: numbers by value, lists element by element, otherwise same types."""
     meter.step()
     if is_number(left) and is_number(right):
-        return bool(left == right)
-    if isinstance(left, list) and isinstance(right, list):
+        return bool(_alike(left, right) == _alike(right, left))
+    if isinstance(left, bytes | list) and isinstance(right, bytes | list):
         return len(left) == len(right) and all(
             equal(a, b, meter) for a, b in zip(left, right, strict=True)
         )
     if isinstance(left, dict) and isinstance(right, dict):
-        return left.keys() == right.keys() and all(
-            type(left[key]) is type(right[key]) and equal(left[key], right[key], meter)
-            for key in left
-        )
+        return _identical(left, right, meter)
+    return _same(left, right)
+
+
+def _same(left: Value, right: Value) -> bool:
     if isinstance(left, Moment) and isinstance(right, Moment):
         return left.nanoseconds == right.nanoseconds
     return type(left) is type(right) and bool(left == right)
+
+
+def _identical(left: Value, right: Value, meter: Meter) -> bool:
+    """Compare as Go's reflection does, which is how maps are compared: 1 and 1.0 are two values."""
+    meter.step()
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(
+            _identical(left[key], right[key], meter) for key in left
+        )
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(
+            _identical(a, b, meter) for a, b in zip(left, right, strict=True)
+        )
+    return _same(left, right)
+
+
+def _alike(number: int | float, other: int | float) -> int | float:
+    """Return `number` as a float beside a float: Go compares no int with one exactly."""
+    return float(number) if isinstance(other, float) else number
 
 
 def less(left: Value, right: Value) -> bool:
@@ -63,6 +80,8 @@ def compare(operator: str, left: Value, right: Value) -> bool:
     same = is_number(left) and is_number(right)
     if a is None or b is None or not (same or type(left) is type(right)):
         raise mismatch(operator, left, right)
+    if same:
+        a, b = _alike(a, b), _alike(b, a)
     return bool({"<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}[operator])
 
 
@@ -76,7 +95,7 @@ def contains_element(needle: Value, collection: Value, meter: Meter) -> bool:
     """Apply ``in``: an element of a list, a key of a map, a field of a struct."""
     if collection is None:
         return False
-    if isinstance(collection, list):
+    if isinstance(collection, list | bytes):
         return any(equal(item, needle, meter) for item in collection)
     if isinstance(collection, Struct) and isinstance(needle, str):
         return needle in collection.fields
@@ -116,8 +135,9 @@ def _multiply(left: Value, right: Value) -> Value:
         left, right = right, left
     if isinstance(left, Span):
         factor = right.nanoseconds if isinstance(right, Span) else right
-        if is_number(factor) and math.isfinite(factor):
-            return Span(wrap(int(left.nanoseconds * factor)))
+        if is_integer(factor):
+            return Span(wrap(left.nanoseconds * factor))
+        left, right = left.nanoseconds, factor
     return _arithmetic("*", left, right)
 
 
@@ -180,22 +200,7 @@ def _matches(left: Value, right: Value) -> bool:
     if not isinstance(right, str) or not isinstance(left, str | bytes):
         raise mismatch("matches", left, right)
     text = left.decode("utf-8", "replace") if isinstance(left, bytes) else left
-    return compile_pattern(right).search(_sound(text)) is not None
-
-
-def compile_pattern(pattern: str) -> Any:
-    """Return the RE2 regular expression: it takes linear time whatever the pattern."""
-    options = re2.Options()
-    options.max_mem = _PATTERN_BYTES
-    options.log_errors = False
-    try:
-        return re2.compile(_sound(pattern), options=options)
-    except re2.error as error:
-        raise ExpressionError(f"the regular expression does not compile: {error}") from None
-
-
-def _sound(text: str) -> str:
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return compile_pattern(right).search(sound(text)) is not None
 
 
 def _textual(name: str, test: Callable[[str, str], bool]) -> Callable[[Value, Value], bool]:
@@ -243,10 +248,11 @@ def apply_unary(operator: str, value: Value) -> Value:
     """Apply ``not``, ``!``, ``-`` or ``+``."""
     if operator in ("not", "!"):
         return not truth(value)
+    if operator == "+":
+        # A literal that is no number has been refused; of anything else Go just takes the value.
+        return value
     if not is_number(value):
         raise ExpressionError(f'"{operator}" takes a number, not {type_name(value)}')
-    if operator == "+":
-        return value
     return wrap(-value) if isinstance(value, int) else -value
 
 

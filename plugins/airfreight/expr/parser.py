@@ -12,6 +12,7 @@ from lark.exceptions import VisitError
 
 from airfreight.errors import ExpressionError
 from airfreight.expr import nodes
+from airfreight.expr.braces import PredicateBraces
 from airfreight.expr.limits import DEFAULT_LIMITS, Limits
 from airfreight.expr.literals import bytes_value, number_value, raw_text_value, text_value
 from airfreight.expr.precedence import Infix, Pipe, Prefixed, build_row
@@ -45,7 +46,12 @@ def parse(source: str, limits: Limits) -> nodes.Node:
 def _parser() -> Lark:
     grammar = files("airfreight.expr").joinpath("grammar.lark").read_text(encoding="utf-8")
     return Lark(
-        grammar, parser="lalr", lexer="basic", maybe_placeholders=False, transformer=_Builder()
+        grammar,
+        parser="lalr",
+        lexer="basic",
+        postlex=PredicateBraces(),
+        maybe_placeholders=False,
+        transformer=_Builder(),
     )
 
 
@@ -216,6 +222,9 @@ class _Builder(Transformer[Token, nodes.Node]):
 
     def predicate_tail(self, parts: list[Any]) -> Any:
         return (*parts, None, None)[:2]
+
+    def block(self, parts: list[Any]) -> Any:
+        return parts[1]
 
     def any_name(self, parts: list[Token]) -> Any:
         return parts[0]

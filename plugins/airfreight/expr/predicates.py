@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from airfreight.errors import ExpressionError
+from airfreight.expr.builtin import items
 from airfreight.expr.collection_functions import hashable, ordered
 from airfreight.expr.limits import Meter
 from airfreight.expr.operators import add, truth
-from airfreight.expr.values import AnyMap, Value
+from airfreight.expr.values import AnyMap, Groups, Span, Value, is_number, type_name
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,13 @@ class Application:
         return None if index is None else self.items[index]
 
 
+def elements(value: Value) -> list[Value]:
+    """Return what a predicate is applied to; a string that nothing declared counts as its bytes."""
+    if isinstance(value, str):
+        return list(value.encode("utf-8", "replace"))
+    return list(value) if isinstance(value, bytes) else items(value)
+
+
 def _filter(call: Application) -> list[Value]:
     call.meter.container(len(call.items))
     return [call.items[index] for index in call.places()]
@@ -55,12 +63,18 @@ def _filter(call: Application) -> list[Value]:
 def _sum(call: Application) -> Value:
     total: Value = None
     for value in call.results():
-        total = add(0 if total is None else total, value, call.meter)
+        total = _addend(value) if total is None else add(total, value, call.meter)
     return 0 if total is None else total
 
 
+def _addend(value: Value) -> Value:
+    if is_number(value) or isinstance(value, Span):
+        return value
+    raise ExpressionError(f"sum adds numbers and durations, not {type_name(value)}")
+
+
 def _group_by(call: Application) -> AnyMap:
-    groups = AnyMap()
+    groups = Groups()
     for item, key in zip(call.items, call.results(), strict=True):
         groups.setdefault(hashable(key), []).append(item)
     call.meter.container(len(groups) * 9)

@@ -12,6 +12,7 @@ from airfreight.expr import nodes
 from airfreight.expr.checker import Checker
 from airfreight.expr.evaluator import Evaluation
 from airfreight.expr.functions import Function
+from airfreight.expr.inference import Inference
 from airfreight.expr.limits import DEFAULT_LIMITS, Limits, Meter
 from airfreight.expr.parser import parse
 from airfreight.expr.values import Value
@@ -52,6 +53,7 @@ def compile_expression(
     checker = Checker(functions, limits)
     try:
         checker.check(tree)
+        Inference(functions).check(tree)
     except ExpressionError as error:
         raise ExpressionError(error.message, source, error.offset) from None
     return Program(source, frozenset(checker.names), tree, functions)

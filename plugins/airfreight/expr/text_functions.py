@@ -75,10 +75,13 @@ def _byte_index(find: Callable[[bytes, bytes], int]) -> Callable[..., int]:
 
 
 def _cased(change: Callable[[str], str]) -> Callable[..., str]:
-    # Go maps one character to one: "ß" stays in upper case.
+    # Go maps one character to one: "ß" stays in upper case, "İ" becomes "i".
     def one(character: str) -> str:
         changed = change(character)
-        return changed if len(changed) == 1 else character
+        if len(changed) == 1:
+            return changed
+        simple = changed[0] if change is str.lower else character.title()
+        return simple if len(simple) == 1 else character
 
     def call(meter: Meter, value: Value) -> str:
         meter.text(len(text(value)))
@@ -124,6 +127,8 @@ def _from_base64(meter: Meter, value: Value) -> str:
     meter.text(len(text(value)))
     encoded = text(value).replace("\r", "").replace("\n", "")
     try:
+        if len(encoded) % 4:
+            raise ValueError
         return base64.b64decode(encoded, validate=True).decode("utf-8", "replace")
     except (binascii.Error, ValueError):
         raise ExpressionError("the text is not base64 with padding") from None

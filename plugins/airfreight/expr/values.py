@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Any, TypeAlias
 
+from airfreight.errors import ExpressionError
+
 Value: TypeAlias = Any
 """One of the above, or a class of this module; the elements of lists and maps likewise."""
 
@@ -33,6 +35,27 @@ class Struct:
 
 class AnyMap(dict[Hashable, Any]):
     """A map whose keys may be other than strings: what ``groupBy`` and ``fromPairs`` make."""
+
+    def entry(self, key: Value) -> Value:
+        """Return the value at a key of the same type, nil where there is none."""
+        if isinstance(key, list | dict):
+            raise ExpressionError(f"a map is not indexed by a value of type {type_name(key)}")
+        if key not in self:
+            return self.missing()
+        same = any(type(known) is type(key) and known == key for known in self)
+        return self[key] if same else self.missing()
+
+    def missing(self) -> Value:
+        """Return what Go gives for a key that is not there."""
+        return None
+
+
+class Groups(AnyMap):
+    """What ``groupBy`` makes: lists by key."""
+
+    def missing(self) -> Value:
+        """Return an empty list, as of any key without elements."""
+        return []
 
 
 @dataclass(frozen=True)
@@ -76,6 +99,7 @@ _TYPE_NAMES: dict[type, str] = {
     list: "array",
     dict: "map",
     AnyMap: "map",
+    Groups: "map",
     Moment: "time.Time",
     Span: "time.Duration",
     Zone: "time.Location",
