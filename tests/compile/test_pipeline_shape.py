@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 from airflow.sdk import DAG
+from airflow.sdk.definitions.param import process_params
+from airflow.sdk.exceptions import ParamValidationError
 
 from airfreight.compile.project import project_dags
 
@@ -118,3 +120,16 @@ def test_the_outcome_stands_behind_every_stage(pipeline):
 def test_only_promote_is_alone_in_its_stage(pipeline):
     alone = {task.task_id for task in pipeline.tasks if task.max_active_tis_per_dag == 1}
     assert alone == {f"{name}.promote" for name in ("dev", "east", "west", "any", "all", "eu_prod")}
+
+
+def test_the_dag_has_its_params_and_no_task_a_copy_of_them(pipeline):
+    assert set(pipeline.params) == {"freight", "stages", "approve"}
+    assert {name for task in pipeline.tasks for name in task.params} == {"message"}
+
+
+def test_what_a_run_asks_for_is_checked_against_the_params_of_the_dag(pipeline):
+    task = pipeline.get_task("freight")
+    asked = process_params(pipeline, task, {"stages": ["dev"]}, suppress_exception=False)
+    assert asked == {"freight": None, "stages": ["dev"], "approve": False}
+    with pytest.raises(ParamValidationError):
+        process_params(pipeline, task, {"stages": "dev"}, suppress_exception=False)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import DAG, BaseOperator, Param, TaskGroup, TriggerRule
+from airflow.sdk.definitions.param import ParamsDict
 
 from airfreight.manifests.project import Pipeline
 from airfreight.model.naming import (
@@ -57,7 +58,6 @@ def pipeline_dag(runtime: PipelineRuntime) -> DAG:
         schedule=None,
         start_date=START,
         catchup=False,
-        params=_params([stage.name for stage in pipeline.stages]),
         max_active_runs=_MOST_RUNS,
         max_active_tasks=3 * len(pipeline.stages) + 2,
         # Freight that waited for weeks is promoted by today's manifests, as in Kargo.
@@ -73,7 +73,7 @@ def pipeline_dag(runtime: PipelineRuntime) -> DAG:
             retries=3,
             retry_delay=_RETRY_DELAY,
         )
-        groups = _stage_groups(runtime, freight)
+        groups = _stage_groups(runtime, freight, stage_tasks)
         outcome = OutcomeOperator(
             task_id=OUTCOME,
             runtime=runtime,
@@ -84,14 +84,22 @@ def pipeline_dag(runtime: PipelineRuntime) -> DAG:
             retry_delay=_RETRY_DELAY,
         )
         [freight, *(group.last for group in groups.values())] >> outcome
+    # After the tasks: each would get a copy, and a copy names every Stage.
+    dag.params = ParamsDict(_params(list(stage_tasks)))
     return dag
 
 
-def _stage_groups(runtime: PipelineRuntime, freight: BaseOperator) -> dict[str, _Group]:
+def _stage_groups(
+    runtime: PipelineRuntime, freight: BaseOperator, stage_tasks: Mapping[str, list[str]]
+) -> dict[str, _Group]:
     """Return every Stage's group, set behind its upstreams' or, where Freight comes straight, behind `freight`."""
-    stages = runtime.pipeline.stages
     upstreams = _upstreams(runtime.pipeline)
-    groups = {stage.name: _stage_group(runtime, stage, upstreams) for stage in stages}
+    groups = {
+        stage.name: _stage_group(
+            runtime, stage, upstreams[stage.name], _behind(stage.name, upstreams, stage_tasks)
+        )
+        for stage in runtime.pipeline.stages
+    }
     for name, group in groups.items():
         for before in [groups[upstream].last for upstream in upstreams[name]] or [freight]:
             before >> group.first
@@ -149,28 +157,29 @@ def _first_rule(stage: Stage, upstreams: list[str]) -> TriggerRule:
     return TriggerRule.ALL_DONE if len(upstreams) == 1 or needs_all else TriggerRule.ALWAYS
 
 
-def _behind(pipeline: Pipeline, stage: Stage, upstreams: Mapping[str, list[str]]) -> list[str]:
-    """Return the tasks of the Stages that this Freight can only reach through `stage`."""
-    closed = {stage.name}
+def _behind(
+    stage: str, upstreams: Mapping[str, list[str]], stage_tasks: Mapping[str, list[str]]
+) -> list[str]:
+    """Return the tasks of the Stages, in their order, that this Freight can only reach through `stage`."""
+    closed = {stage}
     behind: list[str] = []
-    for later in pipeline.stages:
-        if upstreams[later.name] and closed.issuperset(upstreams[later.name]):
-            closed.add(later.name)
-            behind += stage_task_ids(later)
+    for later, before in upstreams.items():
+        if before and closed.issuperset(before):
+            closed.add(later)
+            behind += stage_tasks[later]
     return behind
 
 
 def _stage_group(
-    runtime: PipelineRuntime, stage: Stage, upstreams: Mapping[str, list[str]]
+    runtime: PipelineRuntime, stage: Stage, upstreams: list[str], behind: list[str]
 ) -> _Group:
-    behind = _behind(runtime.pipeline, stage, upstreams)
     shared: dict[str, Any] = {
         "runtime": runtime,
         "stage_name": stage.name,
         "inlets": runtime.inlets_of(stage),
         "retry_delay": _RETRY_DELAY,
     }
-    rule = _first_rule(stage, upstreams[stage.name])
+    rule = _first_rule(stage, upstreams)
     with TaskGroup(stage_group_id(stage.name)):
         if stage.is_control_flow:
             forward = ForwardOperator(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 from airfreight.manifests.findings import Findings, suggest
@@ -38,13 +39,17 @@ class Declared:
     manifests: Sequence[Manifest]
     cluster_readable: bool
 
-    def named(self, kind: str) -> dict[str, Manifest]:
-        """Return the first manifest of each name."""
-        found: dict[str, Manifest] = {}
+    @cached_property
+    def _by_kind(self) -> dict[str, dict[str, Manifest]]:
+        found: dict[str, dict[str, Manifest]] = {}
         for manifest in self.manifests:
-            if manifest.resource.kind == kind:
-                found.setdefault(manifest.resource.name, manifest)
+            resource = manifest.resource
+            found.setdefault(resource.kind, {}).setdefault(resource.name, manifest)
         return found
+
+    def named(self, kind: str) -> Mapping[str, Manifest]:
+        """Return the first manifest of each name."""
+        return self._by_kind.get(kind, {})
 
     def meanings(self, model: type[MeaningT], kind: str) -> dict[str, tuple[MeaningT, Findings]]:
         """Return what the manifests of a kind mean, those that mean nothing left out."""
