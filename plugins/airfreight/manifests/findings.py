@@ -8,8 +8,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from airfreight.errors import Problem
-from airfreight.manifests.nodes import Document, Path
+from airfreight.errors import Location, Problem
+from airfreight.manifests.nodes import Document, Path, brief
+
+# Comparing takes time by the product of lengths and counts; nobody mistypes a name that is longer.
+_LONGEST_COMPARED = 100
+_MOST_COMPARED = 200
 
 
 def dotted(path: Path) -> str:
@@ -27,7 +31,9 @@ def dotted(path: Path) -> str:
 
 def suggest(word: str, known: Iterable[str]) -> str:
     """Return a hint that names the known word nearest to `word`, or nothing where none is near."""
-    names = sorted(known)
+    names = sorted(name for name in known if len(name) <= _LONGEST_COMPARED)
+    if len(word) > _LONGEST_COMPARED or len(names) > _MOST_COMPARED:
+        return ""
     near = difflib.get_close_matches(word, names, n=1) or [
         name for name in names if name.lower() == word.lower()
     ]
@@ -58,8 +64,7 @@ class Findings:
     def warn_key(self, path: Path, message: str, hint: str = "") -> None:
         """Note something about the key that ends `path`."""
         location = self.document.keys.get(path) or self.document.locate(path)
-        problem = Problem(location, dotted(path), message, hint, "warning", self.subject)
-        self.problems.append(problem)
+        self._note(location, path, message, hint, "warning")
 
     def _add(
         self,
@@ -70,5 +75,16 @@ class Findings:
         offset: int | None,
     ) -> None:
         location = self.document.locate(path, offset)
-        problem = Problem(location, dotted(path), message, hint, severity, self.subject)
+        self._note(location, path, message, hint, severity)
+
+    def _note(
+        self,
+        location: Location,
+        path: Path,
+        message: str,
+        hint: str,
+        severity: Literal["error", "warning"],
+    ) -> None:
+        field = brief(dotted(path))
+        problem = Problem(location, field, brief(message), brief(hint), severity, self.subject)
         self.problems.append(problem)

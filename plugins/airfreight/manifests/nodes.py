@@ -21,11 +21,18 @@ Path = tuple[str | int, ...]
 LARGEST_FILE = 1 << 20
 MOST_NODES = 100_000
 DEEPEST = 100
+MOST_PROBLEMS = 100
+_LONGEST_MESSAGE = 400
 _TOO_DEEP = f"nested deeper than {DEEPEST} levels"
 
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufffe\uffff]")
 _COLLECTION_TAGS = (None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
+
+
+def brief(text: str) -> str:
+    """Return `text`, of a very long one the beginning: what a message repeats may be as long as a file."""
+    return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]}…"
 
 
 @dataclass(frozen=True)
@@ -80,13 +87,15 @@ class Document:
 
 @dataclass
 class _Value:
-    """A value read so far; places are relative to it."""
+    """A value read so far; `nodes` counts it and all below it, `depth` the levels below it."""
 
     data: Any
     place: Place
-    places: dict[Path, Place] = field(default_factory=dict)
-    keys: dict[Path, Location] = field(default_factory=dict)
+    children: dict[str | int, _Value] = field(default_factory=dict)
+    keys: dict[str, Location] = field(default_factory=dict)
     merge: bool = False
+    nodes: int = 1
+    depth: int = 0
 
     def take(self, key: str | int, child: _Value, *, inherited: bool = False) -> None:
         """Put `child` under `key`; an inherited one comes from a merge key and overwrites nothing."""
@@ -96,9 +105,21 @@ class _Value:
             self.data.append(child.data)
         else:
             self.data[key] = child.data
-        self.places[(key,)] = child.place
-        self.places.update({(key, *path): place for path, place in child.places.items()})
-        self.keys.update({(key, *path): location for path, location in child.keys.items()})
+        self.children[key] = child
+        self.nodes += child.nodes
+        self.depth = max(self.depth, child.depth + 1)
+
+    def flatten(self) -> tuple[dict[Path, Place], dict[Path, Location]]:
+        """Return the place of every value and of every key by its path."""
+        places: dict[Path, Place] = {}
+        keys: dict[Path, Location] = {}
+        waiting: list[tuple[Path, _Value]] = [((), self)]
+        while waiting:
+            path, value = waiting.pop()
+            places[path] = value.place
+            keys.update({(*path, key): location for key, location in value.keys.items()})
+            waiting += [((*path, key), child) for key, child in value.children.items()]
+        return places, keys
 
 
 @dataclass
@@ -182,6 +203,8 @@ class _Reader:
 
     def documents(self) -> Iterator[Document]:
         for event in yaml.parse(self._source, Loader=_LOADER):
+            if len(self.problems) >= MOST_PROBLEMS:
+                raise ManifestError(self.problems)
             if isinstance(event, yaml.DocumentStartEvent):
                 self._anchors = {}
             elif isinstance(event, yaml.NodeEvent):
@@ -197,16 +220,19 @@ class _Reader:
         if len(self._open) >= DEEPEST:
             raise self._refuse(event, _TOO_DEEP)
         if event.tag not in _COLLECTION_TAGS:
-            self._complain(event, f"tag {event.tag} is not allowed; a manifest is plain data")
+            self._complain(
+                event, f"tag {brief(event.tag)} is not allowed; a manifest is plain data"
+            )
         self._open.append(_Open(value, event.anchor))
 
     def _value(self, event: yaml.NodeEvent) -> _Value:
         if isinstance(event, yaml.AliasEvent):
-            known = self._anchors.get(event.anchor or "")
+            anchor = event.anchor or ""
+            known = self._anchors.get(anchor)
             if known is None:
-                raise self._refuse(event, f"alias *{event.anchor} has no anchor before it")
-            self._count(event, 1 + len(known.places))
-            if len(self._open) + max(map(len, known.places), default=0) >= DEEPEST:
+                raise self._refuse(event, f"alias *{brief(anchor)} has no anchor before it")
+            self._count(event, known.nodes)
+            if len(self._open) + known.depth >= DEEPEST:
                 raise self._refuse(event, _TOO_DEEP)
             return known
         self._count(event, 1)
@@ -229,7 +255,7 @@ class _Reader:
                 return _Value(read_tagged(event.tag, event.value), place)
             data = read_plain(event.value) if plain else event.value
         except ValueError as error:
-            self._complain(event, str(error))
+            self._complain(event, brief(str(error)))
             data = event.value
         return _Value(data, place, merge=plain and data == "<<")
 
@@ -241,8 +267,8 @@ class _Reader:
     def _end(self) -> Iterator[Document]:
         done = self._open.pop()
         for merged in done.merges:
-            for key in merged.data:
-                done.value.take(key, _child(merged, key), inherited=True)
+            for key, child in merged.children.items():
+                done.value.take(key, child, inherited=True)
         if done.anchor:
             self._anchors[done.anchor] = done.value
         return self._place_value(done.value, done.value.place.location)
@@ -272,31 +298,27 @@ class _Reader:
             self.problems.append(
                 Problem(location, "", "a key has to be a string", "put it in quotes")
             )
-        elif (name,) in parent.value.keys:
-            first = parent.value.keys[(name,)]
-            message = f"key {name!r} is given twice; first at {first}"
+        elif name in parent.value.keys:
+            first = parent.value.keys[name]
+            message = f"key {brief(name)!r} is given twice; first at {first}"
             self.problems.append(Problem(location, "", message, "remove one of them"))
         else:
             parent.value.take(name, value)
-            parent.value.keys[(name,)] = location
+            parent.value.keys[name] = location
 
     def _merge(self, parent: _Open, value: _Value, location: Location) -> None:
-        wanted = [value]
-        if isinstance(value.data, list):
-            wanted = [_child(value, index) for index in range(len(value.data))]
+        wanted = list(value.children.values()) if isinstance(value.data, list) else [value]
         if all(isinstance(merged.data, dict) for merged in wanted):
             parent.merges += wanted
-            self._nodes += sum(len(merged.places) for merged in wanted)
+            self._nodes += sum(merged.nodes for merged in wanted)
         else:
             self.problems.append(
                 Problem(location, "", "<< has to name a mapping or a list of them")
             )
 
     def _document(self, value: _Value) -> Document:
-        places = {(): value.place, **value.places}
-        return Document(
-            self._file, value.place.location, value.data, places, value.keys, self._source
-        )
+        places, keys = value.flatten()
+        return Document(self._file, value.place.location, value.data, places, keys, self._source)
 
     def _place(self, event: yaml.NodeEvent) -> Place:
         start, end = event.start_mark, event.end_mark
@@ -311,17 +333,3 @@ class _Reader:
 
     def _refuse(self, event: yaml.NodeEvent, message: str) -> ManifestError:
         return ManifestError([*self.problems, Problem(self._place(event).location, "", message)])
-
-
-def _child(value: _Value, key: str | int) -> _Value:
-    """Return what `value` holds under `key`, its places relative to itself again."""
-    return _Value(
-        value.data[key],
-        value.places[(key,)],
-        {
-            path[1:]: place
-            for path, place in value.places.items()
-            if len(path) > 1 and path[0] == key
-        },
-        {path[1:]: at for path, at in value.keys.items() if len(path) > 1 and path[0] == key},
-    )

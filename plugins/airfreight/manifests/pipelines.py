@@ -114,7 +114,9 @@ def pipeline_name(warehouses: Sequence[Warehouse]) -> str:
 
 
 def _in_order(stages: Sequence[Stage], edges: Sequence[Edge]) -> tuple[Stage, ...]:
-    upstreams = {s.name: {up for up, down in edges if down == s.name} for s in stages}
+    upstreams: dict[str, set[str]] = {stage.name: set() for stage in stages}
+    for upstream, downstream in edges:
+        upstreams[downstream].add(upstream)
     waiting, ordered, done = list(stages), list[Stage](), set[str]()
     while waiting:
         ready = [stage for stage in waiting if upstreams[stage.name] <= done]

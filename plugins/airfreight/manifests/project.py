@@ -5,7 +5,9 @@ A file that is no YAML raises; all else disables only what needs it.
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import TypeVar
 
 from airfreight.errors import Location, ManifestError, Problem
 from airfreight.manifests.kinds import Manifest, read_manifest
-from airfreight.manifests.nodes import Document, read_documents
+from airfreight.manifests.nodes import LARGEST_FILE, Document, read_documents
 from airfreight.manifests.pipelines import Pipeline, connect, find_edges
 from airfreight.manifests.references import Declared, check_pipelines, check_references
 from airfreight.model.project import ConfigMap, Project, ProjectConfig, RepositoryCredential
@@ -101,10 +103,10 @@ def _read_folder(pipelines: Path, folder: str, *, recursive: bool) -> _Folder:
     unreadable: list[Problem] = []
     digest = hashlib.sha256()
     for path in paths:
-        file = path.relative_to(pipelines).as_posix()
+        file = _shown(path.relative_to(pipelines))
         try:
-            content = path.read_bytes()
-            digest.update(f"{file}\0{len(content)}\0".encode("utf-8", "surrogateescape"))
+            content = _read_file(path)
+            digest.update(f"{file}\0{len(content)}\0".encode())
             digest.update(content)
             documents += read_documents(content, file)
         except OSError as error:
@@ -112,6 +114,20 @@ def _read_folder(pipelines: Path, folder: str, *, recursive: bool) -> _Folder:
         except ManifestError as error:
             unreadable += error.problems
     return _Folder(tuple(documents), tuple(unreadable), digest.digest())
+
+
+def _shown(path: Path) -> str:
+    """Return a path as messages and logs can hold it: a file's name may be no text at all."""
+    text = path.as_posix().encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def _read_file(path: Path) -> bytes:
+    """Return a file's content, at most one byte more than is allowed; raises OSError where it is no regular file."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "it is no regular file")
+    with path.open("rb") as file:
+        return file.read(LARGEST_FILE + 1)
 
 
 def _read_manifests(

@@ -11,6 +11,8 @@ from pydantic_core import ErrorDetails
 from airfreight.manifests.findings import Findings, suggest
 from airfreight.manifests.nodes import Path
 
+_MOST_HINTS = 200  # whoever has more fields than this has not mistyped one
+
 ModelT = TypeVar("ModelT", bound=BaseModel)
 Where = Callable[[Path], Path]
 
@@ -66,10 +68,11 @@ def _prune(model: type[BaseModel], data: Any, path: Path, where: Where, found: F
         return data
     fields = {info.alias or name: info.annotation for name, info in model.model_fields.items()}
     kept = {}
+    known = fields if len(data) <= _MOST_HINTS else ()
     for key, value in data.items():
         here = (*path, key)
         if key not in fields:
-            hint = suggest(key, fields)
+            hint = suggest(key, known)
             found.warn_key(where(here), "unknown field; it is ignored, as Kargo ignores it", hint)
         elif value is not None:
             kept[key] = _prune_value(fields[key], value, here, where, found)

@@ -116,8 +116,9 @@ def _check_sources(request: FreightRequest, path: Path, found: Findings) -> None
     if sources.availability_strategy == "All" and not sources.stages:
         message = "All with no upstream Stages would make every Freight available"
         found.error((*path, "availabilityStrategy"), message, "list stages or remove All")
+    seen: dict[str, int] = {}
     for index, name in enumerate(sources.stages):
-        if name in sources.stages[:index]:
+        if seen.setdefault(name, index) != index:
             found.error((*path, "stages", index), f"Stage {name!r} is listed twice")
     if sources.auto_promotion_options.selection_policy == "MatchUpstream":
         _check_match_upstream(sources, (*path, "autoPromotionOptions", "selectionPolicy"), found)

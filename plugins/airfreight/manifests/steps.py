@@ -42,6 +42,8 @@ IN_STEPS: Final = IN_VARS | {
 _PROMOTION_VARIABLES: Final = frozenset({"ctx", "vars", "target"})
 _STEP_VARIABLES: Final = _PROMOTION_VARIABLES | {"outputs", "task", "stepMetas"}
 
+LONGEST_TEMPLATE = 1 << 15
+_MOST_ERRORS = 20  # of one text
 _RESERVED_ALIAS = re.compile(r"(step|task)-\d+")
 
 
@@ -117,8 +119,11 @@ def _check_text(
 ) -> None:
     if not _holds_expression(text):
         return
-    errors = check_template(text, functions)
-    for error in errors:
+    if len(text) > LONGEST_TEMPLATE:
+        message = f"a text with expressions may have {LONGEST_TEMPLATE} characters"
+        found.error(path, message, "split it")
+        return
+    for error in check_template(text, functions)[:_MOST_ERRORS]:
         found.error(path, error.message, offset=error.offset)
     for name in sorted(template_names(text, functions) - set(variables)):
         message = f"variable {name!r} is unknown; it is nil when the step runs"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from croniter import croniter
+from croniter import CroniterError, croniter
 
 from airfreight.artifacts.semver import Constraint
 from airfreight.errors import VersionError
@@ -19,6 +20,12 @@ from airfreight.model.urls import normalize_image
 from airfreight.model.warehouse import ImageSubscription, Warehouse
 
 SCHEDULE = "airfreight/schedule"
+NO_SCHEDULE = "none"
+_LONGEST_SCHEDULE = 200
+_SHORTEST_INTERVAL = timedelta(seconds=1)
+_LONGEST_CONSTRAINT = 500
+_CRON = re.compile(r"@[a-z]+|[0-9A-Za-z*/,#?-]+( +[0-9A-Za-z*/,#?-]+){4}")
+_DRAWN = re.compile(r"\b[hr]\b", re.IGNORECASE)
 _WATCHED_STRATEGIES = ("SemVer", "Lexical")
 
 
@@ -51,11 +58,22 @@ def _annotations(resource: Resource) -> dict[str, str]:
         resource.found.error(("metadata", "annotations", PIPELINE), message)
         del annotations[PIPELINE]
     schedule = annotations.get(SCHEDULE)
-    if schedule is not None and not croniter.is_valid(schedule):
-        message = "expected a cron expression such as '15 3 * * *'"
+    if schedule not in (None, NO_SCHEDULE) and not _is_schedule(schedule):
+        message = "expected a cron expression such as '15 3 * * *', or none"
         resource.found.error(("metadata", "annotations", SCHEDULE), message)
         del annotations[SCHEDULE]
     return annotations
+
+
+def _is_schedule(text: str) -> bool:
+    """Say whether a cron expression has a next time, and the same in every process: croniter also draws lots."""
+    if len(text) > _LONGEST_SCHEDULE or not _CRON.fullmatch(text) or _DRAWN.search(text):
+        return False
+    try:
+        croniter(text, datetime(2024, 1, 1, tzinfo=UTC)).get_next()
+    except (CroniterError, ValueError):
+        return False
+    return True
 
 
 def _image_subscriptions(spec: dict[str, Any], found: Findings) -> bool:
@@ -78,6 +96,8 @@ def _check_images(warehouse: Warehouse, found: Findings) -> None:
     if warehouse.freight_creation_criteria.expression:
         message = "freightCreationCriteria is not in this version; all Freight would be created"
         found.error(("spec", "freightCreationCriteria"), message, "remove it")
+    if warehouse.interval < _SHORTEST_INTERVAL:
+        found.error(("spec", "interval"), "expected at least 1s", "a registry is asked that often")
     seen: dict[str, int] = {}
     for index, subscription in enumerate(warehouse.subscriptions):
         path = ("spec", "subscriptions", index, "image")
@@ -109,6 +129,9 @@ def _check_image(image: ImageSubscription, path: Path, found: Findings) -> None:
 
 
 def _check_constraint(text: str, path: Path, found: Findings) -> None:
+    if len(text) > _LONGEST_CONSTRAINT:
+        found.error(path, f"expected at most {_LONGEST_CONSTRAINT} characters")
+        return
     try:
         Constraint.parse(text)
     except VersionError as error:

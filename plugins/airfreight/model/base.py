@@ -16,7 +16,9 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
+_LONGEST_SECONDS = 2**63 / 1e9  # Go counts nanoseconds in 64 bits
+_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -35,11 +37,14 @@ def parse_duration(value: object) -> timedelta:
     parts = _DURATION.findall(value) if isinstance(value, str) else []
     if not parts or "".join(number + unit for number, unit in parts) != value:
         raise ValueError("expected a duration such as 30s, 5m or 1h30m")
-    return timedelta(seconds=sum(float(number) * _UNIT_SECONDS[unit] for number, unit in parts))
+    seconds = sum(float(number) * _UNIT_SECONDS[unit] for number, unit in parts)
+    if seconds >= _LONGEST_SECONDS:
+        raise ValueError("expected a duration of less than 292 years")
+    return timedelta(seconds=seconds)
 
 
 def _kubernetes_name(value: str) -> str:
-    if not re.fullmatch(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?", value) or len(value) > 253:
+    if len(value) > 253 or not re.fullmatch(f"{_LABEL}(\\.{_LABEL})*", value):
         raise ValueError(
             "expected a Kubernetes name: lower-case letters, digits, '-' and '.', at most 253 characters"
         )

@@ -30,8 +30,12 @@ def pipeline_dag_id(project: str, pipeline: str) -> str:
 
 
 def stage_group_id(stage: str) -> str:
-    """Return a Stage's task group id: Airflow takes no dots there, Kubernetes names may hold them."""
-    return re.sub(r"[^\w-]", "_", stage)
+    """Return a Stage's task group id: Airflow takes no dots there, Kubernetes names may hold them.
+
+    A Stage that is called as one of the pipeline's own tasks gets a ``_`` behind, with which no name ends.
+    """
+    group = re.sub(r"[^\w-]", "_", stage)
+    return f"{group}_" if group in (FREIGHT, OUTCOME) else group
 
 
 def stage_task_id(stage: str, task: str) -> str:
