@@ -88,15 +88,15 @@ REFUSED = {
     "a very long text": ({"freight": "a" * 101}, "conf needs freight"),
     "an unknown field": (
         {"freight": NAME, "stage": "dev"},
-        "conf holds stage; it may hold freight, stages, approve",
+        "conf holds 'stage'; it may hold freight, stages, approve",
     ),
     "a misspelt stage": (
         {"freight": NAME, "stages": ["prd"]},
-        "there is no Stage 'prd' in this pipeline; did you mean 'prod'?",
+        "conf stages: there is no Stage 'prd' in this pipeline; did you mean 'prod'?",
     ),
     "a stage like no other": (
         {"freight": NAME, "stages": ["x"]},
-        "there is no Stage 'x' in this pipeline; there are dev, prod",
+        "conf stages: there is no Stage 'x' in this pipeline; there are dev, prod",
     ),
     "an approval for no stage": (
         {"freight": NAME, "approve": True},

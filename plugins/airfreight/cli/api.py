@@ -6,6 +6,7 @@ else that Airflow refuses. No message holds a password or a token.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
@@ -122,10 +123,9 @@ class AirflowApi:
 
     def use_token(self, token: str) -> None:
         """Send this token with all further calls."""
-        try:
-            self._client.headers["Authorization"] = f"Bearer {token}"
-        except UnicodeError:
-            raise AuthenticationError("AIRFREIGHT_TOKEN is no token: it is not ASCII") from None
+        if not re.fullmatch(r"[!-~]+", token):
+            raise AuthenticationError("AIRFREIGHT_TOKEN is no token: it is not ASCII in one word")
+        self._client.headers["Authorization"] = f"Bearer {token}"
 
     def assets(self) -> list[AssetInfo]:
         """Return every asset of Airfreight's."""
@@ -224,6 +224,9 @@ class AirflowApi:
 
 
 def _path(*parts: str) -> str:
+    # A client takes "." and ".." out of a path, and an empty part makes another path.
+    if not all(part.strip(".") for part in parts):
+        raise RefusedError(f"cannot ask Airflow for {'/'.join(parts)!r}")
     return "/api/v2/" + "/".join(quote(part, safe="~") for part in parts)
 
 

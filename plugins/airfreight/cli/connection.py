@@ -14,6 +14,7 @@ from airfreight.errors import SettingsError
 
 _DEFAULT_URL = "http://localhost:8080"
 _TIMEOUT_SECONDS = 30.0
+_LAST_PORT = 65_535  # the system takes a higher one for another
 
 
 def read_url(text: str) -> httpx.URL:
@@ -26,9 +27,15 @@ def read_url(text: str) -> httpx.URL:
         raise SettingsError(
             "the URL of Airflow holds a login; use AIRFREIGHT_USERNAME and AIRFREIGHT_PASSWORD"
         )
-    if url.scheme not in ("http", "https") or not url.host:
+    if url.scheme not in ("http", "https") or not _can_be_host(url.host):
         raise SettingsError(f"the URL of Airflow has to be such as {_DEFAULT_URL}")
+    if (url.port or 0) > _LAST_PORT:
+        raise SettingsError(f"the port of Airflow has to be at most {_LAST_PORT}")
     return url
+
+
+def _can_be_host(host: str) -> bool:
+    return 0 < len(host) < 254 and all(len(label) < 64 for label in host.split("."))
 
 
 @contextmanager

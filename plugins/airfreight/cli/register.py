@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
-
 from airfreight.cli.api import AirflowApi
 from airfreight.cli.directory import Directory, Place
 from airfreight.errors import NotFoundError, RefusedError
@@ -82,7 +80,7 @@ def reading(what: str) -> Iterator[None]:
     """Raise RefusedError where the register holds something of another shape."""
     try:
         yield
-    except (ValidationError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, LookupError):
         raise RefusedError(
             f"the register of {what} holds what this version of airfreight cannot read"
         ) from None

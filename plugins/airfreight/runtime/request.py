@@ -10,6 +10,8 @@ from typing import Any
 
 from airfreight.errors import RefusedError
 
+_MOST_SHOWN = 5
+_LONGEST_SHOWN = 100
 _KNOWN = ("freight", "stages", "approve", "warehouse")
 
 
@@ -24,14 +26,18 @@ class RunRequest:
 
 def read_request(conf: Mapping[str, Any], stages: Iterable[str]) -> RunRequest:
     """Read a run's `conf`; raises RefusedError where it is not one, or names a Stage that is not in `stages`."""
-    unknown = sorted(set(conf) - set(_KNOWN))
+    unknown = sorted(str(key) for key in set(conf) - set(_KNOWN))
     if unknown:
-        raise RefusedError(f"conf holds {', '.join(unknown)}; it may hold {', '.join(_KNOWN[:3])}")
+        names = ", ".join(_shown(key) for key in unknown[:_MOST_SHOWN])
+        more = f" and {len(unknown) - _MOST_SHOWN} more" if len(unknown) > _MOST_SHOWN else ""
+        raise RefusedError(f"conf holds {names}{more}; it may hold {', '.join(_KNOWN[:3])}")
     freight = conf.get("freight")
     if not isinstance(freight, str) or not re.fullmatch(r"[A-Za-z0-9-]{1,100}", freight):
         raise RefusedError(
             "conf needs freight: the name, the alias or a unique prefix of a Freight"
         )
+    if not isinstance(conf.get("warehouse"), str | None):
+        raise RefusedError("conf warehouse has to be the name of a Warehouse; leave it out")
     chosen = _read_stages(conf.get("stages"), tuple(stages))
     approve = conf.get("approve")
     if not isinstance(approve, bool | None):
@@ -48,7 +54,14 @@ def _read_stages(value: Any, known: tuple[str, ...]) -> tuple[str, ...] | None:
         raise RefusedError("conf stages has to be a list of the names of Stages")
     for name in value:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
+            near = difflib.get_close_matches(name[:_LONGEST_SHOWN], known, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"
-            raise RefusedError(f"there is no Stage {name!r} in this pipeline{hint}")
-    return tuple(value)
+            raise RefusedError(
+                f"conf stages: there is no Stage {_shown(name)} in this pipeline{hint}"
+            )
+    return tuple(dict.fromkeys(value))
+
+
+def _shown(text: str) -> str:
+    """Return `text` fit for a log: short, and what no encoding can hold spelled out."""
+    return ascii(text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}...")
