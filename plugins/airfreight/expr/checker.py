@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from difflib import get_close_matches
 
 from airfreight.errors import ExpressionError
@@ -89,16 +89,13 @@ class Checker:
 
 
 def _below(node: nodes.Node, place: _Place) -> Iterator[tuple[nodes.Node, _Place]]:
-    for field in fields(node):
-        value = getattr(node, field.name)
+    for name, child in nodes.children(node):
         inner = _Place(place.depth + 1, place.predicate, place.variables)
-        if isinstance(node, nodes.PredicateCall) and field.name == "predicate":
+        if isinstance(node, nodes.PredicateCall) and name == "predicate":
             inner = _Place(inner.depth, node.name, inner.variables)
-        if isinstance(node, nodes.Let) and field.name == "body":
+        if isinstance(node, nodes.Let) and name == "body":
             inner = _Place(inner.depth, inner.predicate, inner.variables | {node.name})
-        for child in value if isinstance(value, tuple) else (value,):
-            if isinstance(child, nodes.Node):
-                yield child, inner
+        yield child, inner
 
 
 def _check_pointer(node: nodes.Pointer, place: _Place) -> None:

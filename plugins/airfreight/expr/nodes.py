@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 
 from airfreight.expr.values import Value
 
@@ -149,3 +150,22 @@ class PredicateCall(Node):
     collection: Node
     predicate: Node | None
     extra: Node | None
+
+
+def children(node: Node) -> Iterator[tuple[str, Node]]:
+    """Yield each node right below `node`, with the name of its field."""
+    for held in fields(node):
+        value = getattr(node, held.name)
+        for child in value if isinstance(value, tuple) else (value,):
+            if isinstance(child, Node):
+                yield held.name, child
+
+
+def size(node: Node) -> int:
+    """Return how many nodes the tree has."""
+    count, pending = 0, [node]
+    while pending:
+        current = pending.pop()
+        count += 1
+        pending.extend(child for _, child in children(current))
+    return count

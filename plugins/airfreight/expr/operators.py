@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 from airfreight.errors import ExpressionError
 from airfreight.expr.limits import Meter
@@ -21,11 +22,13 @@ from airfreight.expr.values import (
     wrap,
 )
 
+Operator: TypeAlias = Callable[[Value, Value, Meter], Value]
 
-def mismatch(operator: str, left: Value, right: Value) -> ExpressionError:
+
+def mismatch(sign: str, left: Value, right: Value) -> ExpressionError:
     """Return the error of an operator that its operands do not have."""
     return ExpressionError(
-        f'"{operator}" does not take {type_name(left)} and {type_name(right)}; '
+        f'"{sign}" does not take {type_name(left)} and {type_name(right)}; '
         "convert one of them, as with string(…) or int(…)"
     )
 
@@ -74,15 +77,15 @@ def less(left: Value, right: Value) -> bool:
     return bool(compare("<", left, right))
 
 
-def compare(operator: str, left: Value, right: Value) -> bool:
+def compare(sign: str, left: Value, right: Value) -> bool:
     """Apply ``<``, ``<=``, ``>`` or ``>=``; strings compare by their UTF-8 bytes."""
     a, b = _ordered(left), _ordered(right)
     same = is_number(left) and is_number(right)
     if a is None or b is None or not (same or type(left) is type(right)):
-        raise mismatch(operator, left, right)
+        raise mismatch(sign, left, right)
     if same:
         a, b = _alike(a, b), _alike(b, a)
-    return bool({"<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}[operator])
+    return bool({"<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}[sign])
 
 
 def _ordered(value: Value) -> Any:
@@ -148,10 +151,10 @@ _PLAIN: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def _arithmetic(operator: str, left: Value, right: Value) -> Value:
+def _arithmetic(sign: str, left: Value, right: Value) -> Value:
     if not (is_number(left) and is_number(right)):
-        raise mismatch(operator, left, right)
-    result = _PLAIN[operator](left, right)
+        raise mismatch(sign, left, right)
+    result = _PLAIN[sign](left, right)
     return wrap(result) if isinstance(result, int) else result
 
 
@@ -214,45 +217,72 @@ def _textual(name: str, test: Callable[[str, str], bool]) -> Callable[[Value, Va
     return apply
 
 
-_SIMPLE: dict[str, Callable[[Value, Value], Value]] = {
-    "-": _subtract,
-    "*": _multiply,
-    "/": _divide,
-    "%": _remainder,
-    "**": _power,
-    "^": _power,
-    "matches": _matches,
-    "contains": _textual("contains", lambda text, part: part in text),
-    "startsWith": _textual("startsWith", str.startswith),
-    "endsWith": _textual("endsWith", str.endswith),
-}
-_METERED: dict[str, Callable[[Value, Value, Meter], Value]] = {
-    "+": add,
+def _plain(apply: Callable[[Value, Value], Value]) -> Operator:
+    return lambda left, right, _: apply(left, right)
+
+
+def _fast(plain: Callable[[Any, Any], Any], apply: Operator) -> Operator:
+    """Return `apply` with the short way for two floats, and for a float and an int."""
+
+    def call(left: Value, right: Value, meter: Meter) -> Value:
+        kinds = type(left), type(right)
+        if kinds in _FLOATS:
+            return plain(left, right)
+        return apply(left, right, meter)
+
+    return call
+
+
+def _fast_comparison(plain: Callable[[Any, Any], Any], apply: Operator) -> Operator:
+    """Return `apply` with the short way for two values of one plain type."""
+
+    def call(left: Value, right: Value, meter: Meter) -> Value:
+        if type(left) is type(right) and type(left) in _COMPARED:
+            return plain(left, right)
+        return apply(left, right, meter)
+
+    return call
+
+
+def _ordering(sign: str) -> Operator:
+    return lambda left, right, _: compare(sign, left, right)
+
+
+_FLOATS = {(float, float), (float, int), (int, float)}
+_COMPARED = {str, int, float}
+BINARY: Mapping[str, Operator] = {
+    "+": _fast(operator.add, add),
+    "-": _fast(operator.sub, _plain(_subtract)),
+    "*": _fast(operator.mul, _plain(_multiply)),
+    "/": _plain(_divide),
+    "%": _plain(_remainder),
+    "**": _plain(_power),
+    "^": _plain(_power),
     "..": _range,
     "in": contains_element,
-    "==": equal,
-    "!=": lambda left, right, meter: not equal(left, right, meter),
+    "==": _fast_comparison(operator.eq, equal),
+    "!=": _fast_comparison(operator.ne, lambda a, b, meter: not equal(a, b, meter)),
+    "<": _fast_comparison(operator.lt, _ordering("<")),
+    "<=": _fast_comparison(operator.le, _ordering("<=")),
+    ">": _fast_comparison(operator.gt, _ordering(">")),
+    ">=": _fast_comparison(operator.ge, _ordering(">=")),
+    "matches": _plain(_matches),
+    "contains": _plain(_textual("contains", lambda text, part: part in text)),
+    "startsWith": _plain(_textual("startsWith", str.startswith)),
+    "endsWith": _plain(_textual("endsWith", str.endswith)),
 }
+"""Operators that evaluate both operands; they raise `ExpressionError` on wrong types."""
 
 
-def apply_binary(operator: str, left: Value, right: Value, meter: Meter) -> Value:
-    """Apply an operator that evaluates both operands; raises `ExpressionError` on wrong types."""
-    if operator in _METERED:
-        return _METERED[operator](left, right, meter)
-    if operator in _SIMPLE:
-        return _SIMPLE[operator](left, right)
-    return compare(operator, left, right)
-
-
-def apply_unary(operator: str, value: Value) -> Value:
+def apply_unary(sign: str, value: Value) -> Value:
     """Apply ``not``, ``!``, ``-`` or ``+``."""
-    if operator in ("not", "!"):
+    if sign in ("not", "!"):
         return not truth(value)
-    if operator == "+":
+    if sign == "+":
         # A literal that is no number has been refused; of anything else Go just takes the value.
         return value
     if not is_number(value):
-        raise ExpressionError(f'"{operator}" takes a number, not {type_name(value)}')
+        raise ExpressionError(f'"{sign}" takes a number, not {type_name(value)}')
     return wrap(-value) if isinstance(value, int) else -value
 
 

@@ -196,6 +196,8 @@ class _Builder(Transformer[Token, nodes.Node]):
 
     def named_pair(self, parts: list[Any]) -> Any:
         name, value = parts
+        if name.type == "NUMBER":
+            _literal(name, number_value)
         return nodes.Pair(_at(name), nodes.Literal(_at(name), str(name)), value)
 
     def quoted_pair(self, parts: list[Any]) -> Any:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 from airfreight.errors import ExpressionError
 from airfreight.expr import nodes
 from airfreight.expr.checker import Checker
-from airfreight.expr.evaluator import Evaluation
+from airfreight.expr.evaluator import Code, Frame, compile_tree
 from airfreight.expr.functions import Function
 from airfreight.expr.inference import Inference
 from airfreight.expr.limits import DEFAULT_LIMITS, Limits, Meter
@@ -27,7 +27,7 @@ class Program:
     source: str
     names: frozenset[str]
     tree: nodes.Node
-    functions: Mapping[str, Function]
+    code: Code = field(repr=False)
 
     def run(self, env: Mapping[str, Any], limits: Limits = DEFAULT_LIMITS) -> Value:
         """Return the value over `env`; raises `ExpressionError`, and what injected functions raise.
@@ -36,7 +36,7 @@ class Program:
         where ``%`` and ``type`` shall behave as in Kargo.
         """
         try:
-            return Evaluation(env, self.functions, Meter(limits)).run(self.tree)
+            return self.code(Frame(env, Meter(limits), {}))
         except ExpressionError as error:
             raise ExpressionError(error.message, self.source, error.offset) from None
         except RecursionError:
@@ -56,4 +56,4 @@ def compile_expression(
         Inference(functions).check(tree)
     except ExpressionError as error:
         raise ExpressionError(error.message, source, error.offset) from None
-    return Program(source, frozenset(checker.names), tree, functions)
+    return Program(source, frozenset(checker.names), tree, compile_tree(tree, functions))
