@@ -59,6 +59,15 @@ COMMANDS = {
 }
 
 
+# Keys that are in no register yet. Exactly these: a word that becomes part of a key is caught.
+NO_KEYS = {
+    "/api/v2/assets/0/state-store/index",
+    "/api/v2/assets/1/state-store/current",
+    "/api/v2/assets/1/state-store/promotions",
+    "/api/v2/assets/1/state-store/hold%2FWarehouse%2Fweb",
+}
+
+
 def airflow(request: httpx.Request) -> httpx.Response:
     """Answer as an Airflow with one Warehouse, one Stage and no Freight."""
     consumer = [{"dag_id": "shop.pipeline.web", "task_id": "freight"}]
@@ -76,6 +85,8 @@ def airflow(request: httpx.Request) -> httpx.Response:
     }
     assert request.method == "GET", request.url
     path = request.url.raw_path.decode().partition("?")[0]
+    if path in NO_KEYS:
+        return httpx.Response(404, json={"detail": "no such key"})
     assert path in answers, path
     return httpx.Response(200, json=answers[path])
 

@@ -28,10 +28,12 @@ class MemoryStore:
 
     def __init__(self, before_set: Callable[[str], None] | None = None) -> None:
         self.texts: dict[str, str] = {}
+        self.reads: list[str] = []
         self.writes: list[str] = []
         self.before_set = before_set or (lambda key: None)
 
     def get(self, key: str) -> Any:
+        self.reads.append(key)
         return json.loads(self.texts[key]) if key in self.texts else None
 
     def set(self, key: str, value: Any) -> None:

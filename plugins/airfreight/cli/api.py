@@ -136,6 +136,13 @@ class AirflowApi:
         path = ("assets", str(asset_id), "state-store")
         return {e.key: e.value for e in self._list(_StateEntry, path, "asset_state_store", {})}
 
+    def stored(self, asset_id: int, key: str) -> Any:
+        """Return the value of one key in an asset's state store, or None where there is none."""
+        try:
+            return self._get(_StateEntry, ("assets", str(asset_id), "state-store", key)).value
+        except NotFoundError:
+            return None
+
     def dag(self, dag_id: str) -> DagInfo:
         """Return a DAG."""
         return self._get(DagInfo, ("dags", dag_id))

@@ -1,34 +1,27 @@
-"""The register over REST, to read: each Warehouse's or Stage's keys are fetched in one listing."""
+"""The register over REST, to read: key by key, or all of a Warehouse or Stage where every Freight is wanted.
+
+A register grows with the Freight that passed. Read by key, a question costs as many calls whatever has passed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from airfreight.cli.api import AirflowApi
 from airfreight.cli.directory import Directory, Place
 from airfreight.errors import NotFoundError, RefusedError
-from airfreight.model.freight import Freight
+from airfreight.model.freight import Freight, FreightOrigin
 from airfreight.runtime.availability import Registers
 from airfreight.runtime.records import Hold
 from airfreight.runtime.stage_register import StageRegister
 from airfreight.runtime.warehouse_register import WarehouseRegister
 
-_HOLD = "hold/"
 
-
-class SnapshotStore:
-    """A StateStore of what an asset's keys were at one moment; writing is refused."""
-
-    def __init__(self, entries: dict[str, Any]) -> None:
-        self._entries = entries
-
-    def get(self, key: str) -> Any:
-        """Return the value of `key`, or None where there is none."""
-        return self._entries.get(key)
-
+class _ReadOnly:
     def set(self, key: str, value: Any) -> None:  # noqa: ARG002 the protocol's shape
         """Raise RefusedError."""
         raise RefusedError(f"the command only reads the register; {key} is written by tasks")
@@ -37,22 +30,43 @@ class SnapshotStore:
         """Raise RefusedError."""
         raise RefusedError(f"the command only reads the register; {key} is written by tasks")
 
-    def keys(self, prefix: str) -> list[str]:
-        """Return what follows `prefix` in the keys that begin with it, sorted."""
-        return sorted(key.removeprefix(prefix) for key in self._entries if key.startswith(prefix))
+
+class SnapshotStore(_ReadOnly):
+    """A StateStore of what an asset's keys were at one moment."""
+
+    def __init__(self, entries: dict[str, Any]) -> None:
+        self._entries = entries
+
+    def get(self, key: str) -> Any:
+        """Return the value of `key`, or None where there is none."""
+        return self._entries.get(key)
+
+
+class KeyStore(_ReadOnly):
+    """A StateStore that fetches each key once, when it is first asked for."""
+
+    def __init__(self, fetch: Callable[[str], Any]) -> None:
+        self._fetch = fetch
+        self._fetched: dict[str, Any] = {}
+
+    def get(self, key: str) -> Any:
+        """Return the value of `key`, or None where there is none."""
+        if key not in self._fetched:
+            self._fetched[key] = self._fetch(key)
+        return self._fetched[key]
 
 
 @dataclass(frozen=True)
 class StageView:
-    """A Stage's register and the origins that have a hold."""
+    """A Stage's register; `origins` are the keys of the Warehouses of its pipeline."""
 
     place: Place
     register: StageRegister
-    held_origins: tuple[str, ...]
+    origins: tuple[str, ...]
 
     def holds(self) -> dict[str, Hold]:
         """Return origin → hold."""
-        holds = {origin: self.register.hold(origin) for origin in self.held_origins}
+        holds = {origin: self.register.hold(origin) for origin in self.origins}
         return {origin: hold for origin, hold in holds.items() if hold is not None}
 
 
@@ -64,15 +78,41 @@ class WarehouseView:
     register: WarehouseRegister
 
 
-def read_stage(api: AirflowApi, place: Place) -> StageView:
-    """Fetch a Stage's register."""
+def read_stage(api: AirflowApi, directory: Directory, place: Place) -> StageView:
+    """Return a Stage with its register, to be read key by key."""
+    return StageView(place, stage_register(api, place), _origins(directory, place))
+
+
+def stage_register(api: AirflowApi, place: Place) -> StageRegister:
+    """Return a Stage's register, to be read key by key."""
+    return StageRegister(_keys(api, place))
+
+
+def list_stage(api: AirflowApi, directory: Directory, place: Place) -> StageView:
+    """Fetch all of a Stage's register."""
     store = SnapshotStore(api.state(place.asset_id))
-    return StageView(place, StageRegister(store), tuple(store.keys(_HOLD)))
+    return StageView(place, StageRegister(store), _origins(directory, place))
 
 
 def read_warehouse(api: AirflowApi, place: Place) -> WarehouseView:
-    """Fetch a Warehouse's register."""
+    """Return a Warehouse's register, to be read key by key."""
+    return WarehouseView(place, WarehouseRegister(_keys(api, place)))
+
+
+def list_warehouse(api: AirflowApi, place: Place) -> WarehouseView:
+    """Fetch all of a Warehouse's register."""
     return WarehouseView(place, WarehouseRegister(SnapshotStore(api.state(place.asset_id))))
+
+
+def _keys(api: AirflowApi, place: Place) -> KeyStore:
+    return KeyStore(partial(api.stored, place.asset_id))
+
+
+def _origins(directory: Directory, place: Place) -> tuple[str, ...]:
+    return tuple(
+        FreightOrigin(name=warehouse.name).key
+        for warehouse in directory.pipeline_of(place).warehouses
+    )
 
 
 @contextmanager

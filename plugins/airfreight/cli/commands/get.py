@@ -14,7 +14,15 @@ from airfreight.cli.listing import (
     promotion_listing,
     stage_listing,
 )
-from airfreight.cli.register import StageView, WarehouseView, read_stage, read_warehouse, reading
+from airfreight.cli.register import (
+    StageView,
+    WarehouseView,
+    list_stage,
+    list_warehouse,
+    read_stage,
+    read_warehouse,
+    reading,
+)
 from airfreight.cli.requests import open_requests
 from airfreight.cli.tables import as_json, as_table
 from airfreight.cli.world import Exit, World
@@ -35,26 +43,29 @@ _UNDER_WAY = [
 
 @dataclass(frozen=True)
 class _Reader:
-    """Fetches the registers of a directory."""
+    """Finds the registers of a directory, and reads them key by key or, with `whole`, all of each."""
 
     api: AirflowApi
     directory: Directory
+    whole: bool
 
     def stages(self, name: str | None) -> list[StageView]:
-        """Fetch one Stage's register, or all."""
+        """Return one Stage's register, or all."""
         places = self.directory.stages if name is None else (self.directory.stage(name),)
-        return [read_stage(self.api, place) for place in places]
+        read = list_stage if self.whole else read_stage
+        return [read(self.api, self.directory, place) for place in places]
 
     def warehouses(self, name: str | None, project: str | None = None) -> list[WarehouseView]:
-        """Fetch one Warehouse's register, or all, or all of a project."""
+        """Return one Warehouse's register, or all, or all of a project."""
         places = self.directory.warehouses if name is None else (self.directory.warehouse(name),)
-        chosen = [place for place in places if project in (None, place.project)]
-        return [read_warehouse(self.api, place) for place in chosen]
+        read = list_warehouse if self.whole else read_warehouse
+        return [read(self.api, place) for place in places if project in (None, place.project)]
 
 
 def run(args: argparse.Namespace, world: World, api: AirflowApi) -> Exit:
     """Print what was asked for."""
-    reader = _Reader(api, read_directory(api.assets()).within(args.project))
+    directory = read_directory(api.assets()).within(args.project)
+    reader = _Reader(api, directory, whole=args.kind == "freight")
     with reading("this Airflow"):
         if args.kind == "freight":
             listing = _freight(args, reader)

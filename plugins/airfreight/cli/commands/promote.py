@@ -11,7 +11,7 @@ from ulid import ULID
 
 from airfreight.cli.api import AirflowApi, RunInfo
 from airfreight.cli.directory import Directory, Place, read_directory
-from airfreight.cli.register import read_stage, reading, resolve_freight
+from airfreight.cli.register import reading, resolve_freight, stage_register
 from airfreight.cli.requests import open_requests
 from airfreight.cli.runs import ENDED_RUN, await_acceptance, looks, start_run
 from airfreight.cli.world import Exit, World
@@ -87,7 +87,7 @@ def _check_promoted(asked: Asked, api: AirflowApi) -> None:
 def _reason(asked: Asked, api: AirflowApi) -> str:
     run_id = asked.run.dag_run_id
     with reading(f"Stage {asked.stage.name}"):
-        register = read_stage(api, asked.stage).register
+        register = stage_register(api, asked.stage)
         closed, spent = register.closed(run_id), register.run(run_id)
         record = register.promotion(spent.promotion) if spent is not None else None
     if record is not None and record.status.message:

@@ -1,0 +1,36 @@
+"""What the command reads of a register: keys, or all of it only where every Freight is shown."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from airfreight.model.freight import FreightOrigin
+from airfreight.runtime.records import Hold
+from tests.cli.rest import Rest
+from tests.runtime.many import passed
+from tests.runtime.memory import START
+
+
+@pytest.mark.parametrize("kind", ["stages", "promotions"])
+def test_a_listing_makes_as_many_calls_for_a_large_register_as_for_a_small_one(kind):
+    small, large = Rest(passed(10)[0]), Rest(passed(300)[0])
+    small.get(kind)
+    large.get(kind)
+    assert len(small.calls) < 20
+    assert len(large.calls) == len(small.calls)
+
+
+def test_the_stages_read_key_by_key_show_freight_and_hold():
+    pipeline, freight = passed(10)
+    hold = Hold(freight=freight.name, promotion="p", actor="alice", created_at=START)
+    pipeline.stage("qa").set_hold(FreightOrigin(name="web").key, hold)
+    rows = {row["stage"]: row for row in json.loads(Rest(pipeline).get("stages", "-o", "json"))}
+    assert [held["alias"] for held in rows["dev"]["freight"]] == [freight.alias]
+    assert rows["qa"]["freight"] == []
+    assert rows["qa"]["holds"]["Warehouse/web"]["actor"] == "alice"
+
+
+def test_every_freight_is_listed_whatever_the_size_of_a_page():
+    assert len(json.loads(Rest(passed(300)[0]).get("freight", "-o", "json"))) == 300
