@@ -73,12 +73,27 @@ class TaskInfo(Answer):
     try_number: int = 0
 
 
+class UserInfo(Answer):
+    """Who answered."""
+
+    id: str
+    name: str = ""
+
+
 class RequestInfo(Answer):
     """An open request of a gate; `created_at` is aware."""
 
     subject: str
     created_at: datetime
     task_instance: TaskInfo
+
+
+class ResponseInfo(Answer):
+    """What a gate's present request was answered; `chosen_options` None: nothing yet."""
+
+    response_received: bool
+    chosen_options: tuple[str, ...] | None = None
+    responded_by_user: UserInfo | None = None
 
 
 class _StateEntry(Answer):
@@ -164,10 +179,13 @@ class AirflowApi:
         path = ("dags", dag_id, "dagRuns", run_id, "taskInstances")
         return self._list(TaskInfo, path, "task_instances", {"state": list(states)})
 
+    def task(self, task: TaskInfo) -> TaskInfo:
+        """Return a task as it is now."""
+        return self._get(TaskInfo, _parts(task))
+
     def cause(self, task: TaskInfo) -> str:
         """Return the message of the exception that ended a task, out of its log; empty where it holds none."""
-        parts = ("dags", task.dag_id, "dagRuns", task.dag_run_id, "taskInstances", task.task_id)
-        log = self._get(_Log, (*parts, "logs", str(task.try_number)))
+        log = self._get(_Log, (*_parts(task), "logs", str(task.try_number)))
         lines = [line for line in log.content if isinstance(line, _LogLine)]
         causes = [d.exc_value for line in lines for d in line.error_detail or () if d.exc_value]
         return causes[-1] if causes else ""
@@ -182,9 +200,12 @@ class AirflowApi:
 
     def respond(self, task: TaskInfo, option: str, message: str) -> None:
         """Answer a request."""
-        path = _path("dags", task.dag_id, "dagRuns", task.dag_run_id, "taskInstances", task.task_id)
         body = {"chosen_options": [option], "params_input": {"message": message}}
-        self._call("PATCH", f"{path}/-1/hitlDetails", body=body)
+        self._call("PATCH", _path(*_parts(task), "-1", "hitlDetails"), body=body)
+
+    def response(self, task: TaskInfo) -> ResponseInfo:
+        """Return what a task's present request was answered; raises NotFoundError where it has none."""
+        return self._get(ResponseInfo, (*_parts(task), "-1", "hitlDetails"))
 
     def _get(self, kind: type[AnswerT], parts: tuple[str, ...]) -> AnswerT:
         path = _path(*parts)
@@ -228,6 +249,10 @@ class AirflowApi:
         if not answer.is_success:
             raise _error_of(answer, path)
         return _json_of(answer, path)
+
+
+def _parts(task: TaskInfo) -> tuple[str, ...]:
+    return "dags", task.dag_id, "dagRuns", task.dag_run_id, "taskInstances", task.task_id
 
 
 def _path(*parts: str) -> str:

@@ -1,12 +1,33 @@
-"""Open requests, named ``<stage>/<run id>``."""
+"""Open requests, named ``<stage>/<run id>``, and answers to them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
-from airfreight.cli.api import AirflowApi, RequestInfo
+from airfreight.cli.api import AirflowApi, RequestInfo, ResponseInfo, TaskInfo
 from airfreight.cli.directory import Directory, Place
-from airfreight.errors import NotFoundError, SettingsError
+from airfreight.cli.runs import ENDED_TASK, looks, why
+from airfreight.cli.world import World
+from airfreight.errors import NotFoundError, RefusedError, SettingsError
+
+_MOST_ANSWERS = 4
+# One a second.
+_MOST_LOOKS = 30
+# A gate loses what comes while it parks; by then it has parked.
+_PARKING_SECONDS = 3.0
+
+
+class Option(StrEnum):
+    """What a gate may be answered; operators.gate spells these too, but imports Airflow."""
+
+    APPROVE = "Approve"
+    REJECT = "Reject"
+
+    @property
+    def ends_gate_as(self) -> str:
+        """The state of a gate that took this answer."""
+        return "success" if self is Option.APPROVE else "failed"
 
 
 @dataclass(frozen=True)
@@ -55,3 +76,79 @@ def find_request(requests: list[OpenRequest], name: str) -> OpenRequest:
         fitting = ", ".join(f"{r.name} of project {r.stage.project}" for r in found)
         raise SettingsError(f"{name!r} could be {fitting}; give more of it, or --project")
     return found[0]
+
+
+def settle(
+    api: AirflowApi, request: OpenRequest, option: Option, message: str, world: World
+) -> None:
+    """Answer a request and see that its gate took the answer; answer again where the gate lost it and asks anew.
+
+    Raises RefusedError where somebody else answered, where the gate ended otherwise, lost every answer or goes on
+    looking for longer than 30 seconds.
+    """
+    for number in range(_MOST_ANSWERS):
+        if number:
+            world.warn(
+                f"airfreight: the gate of {request.name} was just looking and lost the answer; answering again"
+            )
+            world.sleep(_PARKING_SECONDS)
+        _send(api, request, option, message)
+        ended = _await_end(api, request, world)
+        if ended is not None:
+            _check_end(api, request, option, ended)
+            return
+    raise RefusedError(
+        f"the gate of {request.name} lost {_MOST_ANSWERS} answers and asks again; "
+        f"see the log of {request.info.task_instance.task_id}"
+    )
+
+
+def _send(api: AirflowApi, request: OpenRequest, option: Option, message: str) -> None:
+    task = request.info.task_instance
+    try:
+        api.respond(task, option, message)
+    except RefusedError:
+        other = _response(api, task)
+        if other is None or not other.response_received:
+            raise
+        raise RefusedError(f"{request.name} is answered already: {_told(other)}") from None
+
+
+def _await_end(api: AirflowApi, request: OpenRequest, world: World) -> TaskInfo | None:
+    """Return the gate as it ended, or None where it asks anew."""
+    for look in looks(world):
+        task = api.task(request.info.task_instance)
+        if task.state in ENDED_TASK:
+            return task
+        if task.state == "awaiting_input":
+            response = _response(api, task)
+            if response is not None and not response.response_received:
+                return None
+        if look >= _MOST_LOOKS:
+            break
+    raise RefusedError(
+        f"Airflow has the answer to {request.name}, but its gate has not taken it yet; it may still: "
+        "see `airfreight respond --list`"
+    )
+
+
+def _check_end(api: AirflowApi, request: OpenRequest, option: Option, ended: TaskInfo) -> None:
+    response = _response(api, ended)
+    if response is not None and response.chosen_options not in (None, (option.value,)):
+        raise RefusedError(f"{request.name} was answered by somebody else: {_told(response)}")
+    if ended.state != option.ends_gate_as:
+        reason = f": {why(api, ended)}" if ended.state == "failed" else " without a decision"
+        raise RefusedError(f"the gate of {request.name} ended as {ended.state}{reason}")
+
+
+def _response(api: AirflowApi, task: TaskInfo) -> ResponseInfo | None:
+    """Return what the gate's present request was answered; None while its next try has not asked yet."""
+    try:
+        return api.response(task)
+    except NotFoundError:
+        return None
+
+
+def _told(response: ResponseInfo) -> str:
+    user = response.responded_by_user
+    return f"{', '.join(response.chosen_options or ())} by {(user.name or user.id) if user else 'somebody'}"

@@ -6,14 +6,10 @@ import argparse
 
 from airfreight.cli.api import AirflowApi
 from airfreight.cli.directory import read_directory
-from airfreight.cli.requests import OpenRequest, find_request, open_requests
+from airfreight.cli.requests import OpenRequest, Option, find_request, open_requests, settle
 from airfreight.cli.tables import as_json, as_table, moment
 from airfreight.cli.world import Exit, World
 from airfreight.errors import SettingsError
-
-# The options of a gate; operators.gate spells them too, but imports Airflow.
-_APPROVE = "Approve"
-_REJECT = "Reject"
 
 
 def run(args: argparse.Namespace, world: World, api: AirflowApi) -> Exit:
@@ -25,7 +21,8 @@ def run(args: argparse.Namespace, world: World, api: AirflowApi) -> Exit:
         _list(requests, args.output, world)
         return Exit.OK
     request = find_request(requests, args.request)
-    api.respond(request.info.task_instance, _APPROVE if args.approve else _REJECT, args.message)
+    option = Option.APPROVE if args.approve else Option.REJECT
+    settle(api, request, option, args.message, world)
     world.say(f"{'approved' if args.approve else 'rejected'} {request.name}")
     return Exit.OK
 
