@@ -115,6 +115,48 @@ def test_a_decision_is_spent_by_the_promotion_that_names_its_nonce(pipeline):
     assert not is_spent(made(pipeline, "r1", 2, "after a clear"), pipeline.stage("dev"))
 
 
+def history(pipeline: Pipeline, length: int, *unspent: int) -> list[MadeDecision]:
+    """Return decisions r0, r1 …, one an hour, all spent but these."""
+    decisions = [made(pipeline, f"r{number}", number) for number in range(length)]
+    for number, one in enumerate(decisions):
+        if number not in unspent:
+            spend(pipeline, one, f"dev.{number:06}.x")
+    return decisions
+
+
+@pytest.mark.parametrize("length", [10, 100, 1000])
+def test_a_turn_costs_the_same_few_reads_however_long_the_history_is(pipeline, length):
+    *others, mine = history(pipeline, length, length - 1)
+    hold_claim(pipeline, others[-1].run_id)
+    store = pipeline.stores["dev"]
+    store.reads.clear()
+    assert ahead(pipeline, mine, [*others, mine], ended={others[-1].run_id}) == ()
+    assert store.reads == ["claim", "spent"]
+
+
+@pytest.mark.parametrize("waiting", [[0], [41], [97], [0, 41, 97]], ids=str)
+def test_an_unspent_decision_behind_spent_ones_still_goes_first(pipeline, waiting):
+    """Its run was killed and waits for its retry, or had ended and was cleared."""
+    *others, mine = history(pipeline, 99, *waiting, 98)
+    store = pipeline.stores["dev"]
+    store.reads.clear()
+    assert ahead(pipeline, mine, others) == tuple(f"r{number}" for number in waiting)
+    assert store.reads == ["claim", "spent", *(f"run/r{number}" for number in waiting)]
+
+
+def test_a_decision_whose_run_record_alone_was_written_is_spent(pipeline):
+    """Its task died in between, or an older version of Airfreight wrote it."""
+    *others, mine = history(pipeline, 5, 4)
+    pipeline.stores["dev"].delete("spent")
+    assert ahead(pipeline, mine, others) == ()
+
+
+def test_what_was_spent_before_its_gate_was_cleared_does_not_spend_the_new_decision(pipeline):
+    *others, mine = history(pipeline, 5, 4)
+    again = made(pipeline, "r1", 3.5, "after a clear")
+    assert ahead(pipeline, mine, [*others, again]) == ("r1",)
+
+
 def taken(pipeline: Pipeline, run_id: str, promotion: str) -> str | None:
     claim = Claim(dag_id=DAG, run_id=run_id, promotion=promotion)
     left = take(claim, pipeline.stage("dev"), at(5))

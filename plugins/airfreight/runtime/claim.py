@@ -8,7 +8,7 @@ from datetime import datetime
 
 from airfreight.runtime.engine import abort
 from airfreight.runtime.records import Claim, Decision
-from airfreight.runtime.stage_register import StageRegister
+from airfreight.runtime.stage_register import KEPT_SPENT, StageRegister
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,9 @@ def goes_first(
 
     `has_ended(dag_id, run_id)` says whether that run's promote and verify of this Stage will do nothing more.
     A claim whose claimant has ended is void: nothing needs releasing after a crash.
+
+    Looks at the newest 100 decisions, every one of them: an unspent one may stand behind spent ones, such as that of a
+    run which had ended and was cleared. One key tells most spent ones, so only the others cost a read each.
     """
     first: dict[str, None] = {}
     claim = register.claim()
@@ -40,8 +43,11 @@ def goes_first(
         and not has_ended(claim.dag_id, claim.run_id)
     ):
         first[claim.run_id] = None
+    spent = frozenset(register.spent())
     for other in _latest_of_each_run(decisions):
         if other.run_id in (mine.run_id, *first) or other.at >= mine.at:
+            continue
+        if other.decision.nonce in spent:
             continue
         if not is_spent(other, register) and not has_ended(other.dag_id, other.run_id):
             first[other.run_id] = None
@@ -49,8 +55,12 @@ def goes_first(
 
 
 def _latest_of_each_run(decisions: Iterable[MadeDecision]) -> list[MadeDecision]:
-    """A run's later decision stands for its earlier ones, which its gate made before somebody cleared it."""
-    latest = {made.run_id: made for made in sorted(decisions, key=lambda made: made.at)}
+    """Return those of the newest 100, oldest first.
+
+    A run's later decision stands for its earlier ones, which its gate made before somebody cleared it.
+    """
+    newest = sorted(decisions, key=lambda made: made.at)[-KEPT_SPENT:]
+    latest = {made.run_id: made for made in newest}
     return list(latest.values())
 
 

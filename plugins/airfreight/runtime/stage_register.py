@@ -1,8 +1,8 @@
 """A Stage's register: what it holds, what it verified, who approved, who may promote (design, "The register").
 
 Keys: ``fence`` is written by every process that enters the Stage's `promote`. ``current``, ``history`` (10), ``claim``,
-``promotions`` (20 summaries), ``promotion/<name>``, ``run/<run id>`` and ``hold/<origin>`` are written by the task that
-holds the Stage's claim; ``verified/<freight>`` by it and by
+``promotions`` (20 summaries), ``promotion/<name>``, ``run/<run id>``, ``spent`` (100 nonces) and ``hold/<origin>`` are
+written by the task that holds the Stage's claim; ``verified/<freight>`` by it and by
 `forward`; ``approved/<freight>`` by the run that approves; ``request/<origin>`` and ``closed/<run id>`` by gates;
 ``offer/<origin>`` by the Warehouse's DAG.
 """
@@ -31,6 +31,7 @@ from airfreight.runtime.store import StateStore
 
 KEPT_HISTORY = 10
 KEPT_PROMOTIONS = 20
+KEPT_SPENT = 100
 
 RecordT = TypeVar("RecordT", bound=Model)
 
@@ -144,6 +145,13 @@ class StageRegister:
         rows = [PromotionSummary.model_validate(row) for row in self._store.get("promotions") or ()]
         return tuple(sorted(rows, key=lambda row: row.name, reverse=True))
 
+    def spent(self) -> tuple[str, ...]:
+        """Return the nonces of the last 100 decisions that were carried out, newest first.
+
+        One that is missing may be spent all the same: the run record tells.
+        """
+        return tuple(self._store.get("spent") or ())
+
     def begin(self, record: PromotionRecord, run: RunRecord) -> None:
         """Write down a new Promotion; its run record spends the decision.
 
@@ -152,6 +160,8 @@ class StageRegister:
         """
         self.save_progress(record)
         self._write(f"run/{record.run_id}", run)
+        # After the run record, which alone spends: whoever reads this never takes an unspent decision for spent.
+        self._store.set("spent", [run.nonce, *self.spent()][:KEPT_SPENT])
         self.save(record)
 
     def save_progress(self, record: PromotionRecord) -> None:
