@@ -61,14 +61,14 @@ def check(file: str, text: str) -> None:
 @STEADY
 @given(changed_trees())
 def test_a_changed_tree_is_read_or_explained(change):
-    """Guards: `parse_duration`'s bound, `brief` in Findings, `stage_group_id`'s own-task rule, `read_model`."""
+    """Guard: `read_model` turns every ValidationError into located problems."""
     check(*change)
 
 
 @STEADY
 @given(changed_texts())
 def test_a_changed_text_is_read_or_explained(change):
-    """Guards: `_Reader`'s limits and complaints, `_decode`'s check of characters, `brief`."""
+    """Guard: `read_documents` turns every YAMLError into a located problem."""
     check(*change)
 
 
