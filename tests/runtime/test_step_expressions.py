@@ -84,12 +84,12 @@ def test_an_expression_sees_the_freight_and_the_promotion(template, expected):
         ("${{ imageFrom('registry.example/both').Tag }}",
          "several Warehouses have it (infra, third); name one as last argument"),
         ("${{ imageFrom(vars.unset).Tag }}", "repoURL must be a string, not nil"),
-        ("${{ imageFrom('x', 'web') }}", "the last argument must be an origin"),
-        ("${{ chartFrom('x', 'a', 'b') }}", "the third argument must be an origin"),
+        ("${{ imageFrom('x', 'web') }}", "argument 2 of imageFrom is origin, not string"),
+        ("${{ chartFrom('x', 'a', 'b') }}", "argument 3 of chartFrom is origin, not string"),
         (f"${{{{ imageFrom('{IMAGE}').tag }}}}", 'did you mean "Tag"'),
-        ("${{ secret('x') }}", "secret"),
+        ("${{ secret('x') }}", "no Airflow Connection can be read here"),
     ],
-    ids=["two origins", "unset variable", "no origin", "no third", "Go-cased fields", "unknown"],
+    ids=["two origins", "unset variable", "no origin", "no third", "Go-cased fields", "no Connections"],
 )  # fmt: skip
 def test_an_expression_that_cannot_be_answered_errs_its_step(template, message):
     ended = World().run(promotion({"config": {"v": template}}, collection=[OTHER, THIRD]))

@@ -48,7 +48,7 @@ def find(target: Value, key: Value) -> Value:
     if isinstance(target, dict):
         return _entry(target, key)
     if isinstance(target, Struct):
-        return target.fields.get(key) if isinstance(key, str) else None
+        return target.members.get(key) if isinstance(key, str) else None
     return None
 
 
@@ -75,10 +75,11 @@ def _bound(position: int, length: int) -> int:
 
 
 def _field(target: Struct, key: Value) -> Value:
-    if isinstance(key, str) and key in target.fields:
-        return target.fields[key]
-    near = get_close_matches(str(key), target.fields, n=1, cutoff=0.5)
-    near = near or [name for name in target.fields if name.lower() == str(key).lower()]
+    members = target.members
+    if isinstance(key, str) and key in members:
+        return members[key]
+    near = get_close_matches(str(key), members, n=1, cutoff=0.5)
+    near = near or [name for name in members if name.lower() == str(key).lower()]
     hint = f'; did you mean "{near[0]}"?' if near else ""
     raise ExpressionError(f"{target.type_name} has no field {_shown(key)}{hint}")
 

@@ -84,7 +84,10 @@ class Checker:
             near = get_close_matches(node.name, [*known, *PREDICATES], n=1)
             hint = f'; did you mean "{near[0]}"?' if near else ""
             raise ExpressionError(f'unknown function "{node.name[:60]}"{hint}')
-        function = self._functions.get(node.name) or BUILTINS[node.name]
+        injected = self._functions.get(node.name)
+        if injected is not None and injected.refusal:
+            raise ExpressionError(injected.refusal)
+        function = injected or BUILTINS[node.name]
         check_count(node.name, len(node.arguments), function.min_args, function.max_args)
 
 

@@ -16,7 +16,8 @@ class Function:
     `call` gets values of `airfreight.expr.values`, by position, and returns one. What it raises of
     `AirfreightError` reaches the caller of the expression unchanged. `parameters` are the kinds of
     its arguments and `result` is the shape of what it returns, as far as both are known: literals
-    that do not fit, and unknown fields of the result, are errors before anything runs.
+    that do not fit, and unknown fields of the result, are errors before anything runs. `refusal` says
+    why it must not be called where the expression stands.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Function:
     max_args: int | None = None
     parameters: tuple[frozenset[str], ...] = (ANY,)
     result: Shape = UNKNOWN
+    refusal: str = ""
 
     @property
     def shape(self) -> Shape:

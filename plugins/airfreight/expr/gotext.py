@@ -49,11 +49,15 @@ def plain_json(value: Value, meter: Meter) -> Value:
             raise ExpressionError("a map whose keys are not all strings has no JSON form")
         return {key: plain_json(item, meter) for key, item in value.items()}
     if isinstance(value, Struct):
-        return {
-            value.json_names.get(name, name): plain_json(item, meter)
-            for name, item in value.fields.items()
-            if not isinstance(item, Function)
-        }
+        return (
+            value.text
+            if value.text is not None
+            else {
+                value.json_names.get(name, name): plain_json(item, meter)
+                for name, item in value.fields.items()
+                if not isinstance(item, Function)
+            }
+        )
     return _plain_scalar(value, meter)
 
 
@@ -133,6 +137,8 @@ def _plain_object(value: Value, meter: Meter) -> str:
         return value.text
     if isinstance(value, Zone):
         return value.name
+    if isinstance(value, Struct) and value.text is not None:
+        return value.text
     if isinstance(value, Struct):
         shown = (i for i in value.fields.values() if not isinstance(i, Function))
         return "{" + " ".join(plain_text(item, meter) for item in shown) + "}"

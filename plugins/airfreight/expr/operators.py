@@ -101,7 +101,7 @@ def contains_element(needle: Value, collection: Value, meter: Meter) -> bool:
     if isinstance(collection, list | bytes):
         return any(equal(item, needle, meter) for item in collection)
     if isinstance(collection, Struct) and isinstance(needle, str):
-        return needle in collection.fields
+        return needle in collection.members
     if isinstance(collection, AnyMap) and not isinstance(needle, list | dict):
         return needle in collection
     if isinstance(collection, dict) and (needle is None or isinstance(needle, str)):

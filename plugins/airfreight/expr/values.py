@@ -24,13 +24,24 @@ class Struct:
     """A Go struct that an injected function returns.
 
     :param type_name: its name in messages, such as ``Image``.
-    :param fields: what ``.Name`` reaches; a `Function` among them is a method.
+    :param fields: what ``.Name`` reaches; a `Function` among them is a method. A name in lower case is
+        not reached: it only tells values apart.
     :param json_names: field → key in JSON; a field that is not named keeps its own name.
+    :param methods: methods that tell no values apart.
+    :param text: its form in JSON and as text, where that is not made of its fields.
     """
 
     type_name: str
     fields: Mapping[str, Any]
     json_names: Mapping[str, str] = field(default_factory=dict)
+    methods: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    text: str | None = None
+
+    @property
+    def members(self) -> Mapping[str, Any]:
+        """What ``.Name`` reaches: Go shows the names in upper case only."""
+        shown = {name: value for name, value in self.fields.items() if name[:1].isupper()}
+        return {**shown, **self.methods}
 
 
 class AnyMap(dict[Hashable, Any]):

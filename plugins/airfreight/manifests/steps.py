@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from airfreight.expr.functions import Function
 from airfreight.expr.templates import check_template, template_names
@@ -15,29 +15,11 @@ from airfreight.manifests.findings import Findings
 from airfreight.manifests.nodes import Path
 from airfreight.model.base import Variable
 from airfreight.model.stage import Step
+from airfreight.steps.functions import declared
 from airfreight.steps.registry import StepRegistry
 
-
-def _never_called(*_: Any) -> NoReturn:
-    raise AssertionError("manifests are checked, not evaluated")
-
-
-# What `runtime` injects into a Promotion's expressions: here only names and counts matter.
-IN_VARS: Final = {
-    name: Function(name, _never_called, fewest, most)
-    for name, fewest, most in (
-        ("imageFrom", 1, 2),
-        ("commitFrom", 1, 2),
-        ("chartFrom", 1, 3),
-        ("artifactFrom", 1, 2),
-        ("warehouse", 1, 1),
-        ("configMap", 1, 1),
-    )
-}
-IN_STEPS: Final = IN_VARS | {
-    name: Function(name, _never_called, arguments, arguments)
-    for name, arguments in (("always", 0), ("success", 0), ("failure", 0), ("status", 1))
-}
+IN_VARS: Final = declared("vars")
+IN_STEPS: Final = declared("step")
 
 _PROMOTION_VARIABLES: Final = frozenset({"ctx", "vars", "target"})
 _STEP_VARIABLES: Final = _PROMOTION_VARIABLES | {"outputs", "task", "stepMetas"}

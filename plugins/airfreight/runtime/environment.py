@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from airfreight.expr.templates import evaluate_config, evaluate_template
 from airfreight.expr.values import Moment, Struct
 from airfreight.model.base import Variable
 from airfreight.model.promotion import InflatedStep, Promotion, PromotionStatus, StepExecution
-from airfreight.runtime.functions import Context, Scope, functions
+from airfreight.runtime.functions import Context, Scope, Sources, functions
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class StepEvaluation:
     step: InflatedStep
     status: PromotionStatus
     config_maps: Mapping[str, Mapping[str, str]]
+    sources: Sources = field(default_factory=Sources)
+    ui_base_url: str = ""
 
     def condition(self) -> Any:
         """Return what the step's `if` yields; anything but a bool is the author's mistake."""
@@ -63,7 +65,7 @@ class StepEvaluation:
             freight=self.promotion.freight_collection,
             executions=self._earlier(),
             task_alias=self.step.task_alias,
-            config_maps=self.config_maps,
+            sources=replace(self.sources, config_maps=self.config_maps),
         )
         return functions(scope, context)
 
@@ -76,6 +78,7 @@ class StepEvaluation:
             "project": promotion.project,
             "stage": promotion.stage,
             "promotion": promotion.name,
+            "uiBaseUrl": self.ui_base_url,
             "targetFreight": {
                 "name": freight.name,
                 "alias": freight.alias,

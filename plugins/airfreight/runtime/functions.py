@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from airfreight.errors import ExpressionError
@@ -13,9 +13,36 @@ from airfreight.model.base import Model
 from airfreight.model.freight import Freight, FreightContent
 from airfreight.model.promotion import StepExecution, StepStatus
 from airfreight.model.urls import normalize_git
+from airfreight.runtime.version_functions import semver_diff, semver_parse
+from airfreight.steps.functions import declared
 
 Context = Literal["step", "vars"]
 """Where an expression stands: a step's `if` and `config`, or any `vars`."""
+
+Data = Mapping[str, str]
+
+
+def _no_connections(name: str) -> Data:
+    raise ExpressionError(
+        f"secret {name!r}: no Airflow Connection can be read here; let a step use the login by its Secret's repoURL"
+    )
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where functions read what is not the Promotion's own, by name.
+
+    A Secret names an Airflow Connection: `secret` and `shared_secret` return its login as ``username`` and
+    ``password``, nothing where there is no such Secret, and raise ExpressionError where it cannot be read.
+    """
+
+    config_maps: Mapping[str, Data] = field(default_factory=dict)
+    shared_config_maps: Mapping[str, Data] = field(default_factory=dict)
+    secret: Callable[[str], Data] = _no_connections
+    shared_secret: Callable[[str], Data] = _no_connections
+    stage_metadata: Callable[[str], Mapping[str, Any] | None] = lambda _: None
+    freight: Callable[[str], Freight | None] = lambda _: None
+
 
 _GO_NAMES = {
     "repo_url": "RepoURL",
@@ -38,7 +65,7 @@ _ORIGIN = "FreightOrigin"
 
 @dataclass(frozen=True)
 class Scope:
-    """What the functions look at: the Promotion's Freight by origin, its steps so far, the project's ConfigMaps.
+    """What the functions look at: the Promotion's Freight by origin, its steps so far, what lies outside it.
 
     `task_alias` is that of the step whose expression it is; empty outside a task.
     """
@@ -46,21 +73,20 @@ class Scope:
     freight: Mapping[str, Freight] = field(default_factory=dict)
     executions: tuple[StepExecution, ...] = ()
     task_alias: str = ""
-    config_maps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    sources: Sources = Sources()
 
 
 def functions(scope: Scope, context: Context) -> dict[str, Function]:
-    """Return the functions for expressions of `context`; in `vars` a status function says where it belongs."""
-    status = _status_functions(scope)
-    if context == "vars":
-        status = [_misplaced(function) for function in status]
-    return {function.name: function for function in (*_lookup_functions(scope), *status)}
+    """Return the functions for expressions of `context`; a misplaced one says where it belongs."""
+    calls = _lookups(scope) | _readers(scope) | _statuses(scope)
+    return {
+        name: replace(function, call=calls[name]) for name, function in declared(context).items()
+    }
 
 
 def known_functions(context: Context) -> Mapping[str, Function]:
     """Return the functions that an expression of `context` may name, for checks before any Promotion is there."""
-    status = _status_functions(Scope()) if context == "step" else []
-    return {function.name: function for function in (*_lookup_functions(Scope()), *status)}
+    return declared(context)
 
 
 def has_failed(executions: Iterable[StepExecution]) -> bool:
@@ -72,7 +98,7 @@ def has_failed(executions: Iterable[StepExecution]) -> bool:
     )
 
 
-def _lookup_functions(scope: Scope) -> list[Function]:
+def _lookups(scope: Scope) -> dict[str, Callable[..., Any]]:
     def image_from(repo: Any, origin: Any = None) -> Struct | None:
         wanted = _text("imageFrom", "repoURL", repo)
         return _find(
@@ -110,40 +136,66 @@ def _lookup_functions(scope: Scope) -> list[Function]:
         name = "ArtifactReference"
         return _find(scope, "artifactFrom", name, origin, lambda c: c.artifacts, is_wanted)
 
-    def config_map(name: Any) -> dict[str, Any]:
-        return dict(scope.config_maps.get(_text("configMap", "name", name), {}))
-
-    return [
-        Function("imageFrom", image_from, 1, 2),
-        Function("commitFrom", commit_from, 1, 2),
-        Function("chartFrom", chart_from, 1, 3),
-        Function("artifactFrom", artifact_from, 1, 2),
-        Function("warehouse", _warehouse, 1, 1),
-        Function("configMap", config_map, 1, 1),
-    ]
+    return {
+        "imageFrom": image_from,
+        "commitFrom": commit_from,
+        "chartFrom": chart_from,
+        "artifactFrom": artifact_from,
+        "warehouse": _warehouse,
+        "semverDiff": semver_diff,
+        "semverParse": semver_parse,
+    }
 
 
-def _status_functions(scope: Scope) -> list[Function]:
+def _readers(scope: Scope) -> dict[str, Callable[..., Any]]:
+    sources = scope.sources
+
+    def freight_of(name: str) -> Freight | None:
+        own = (freight for freight in scope.freight.values() if freight.name == name)
+        return next(own, None) or sources.freight(name)
+
+    def freight_metadata(name: Any) -> dict[str, Any] | None:
+        if not _text("freightMetadata", "name", name):
+            raise ExpressionError("freightMetadata: the name of the Freight is empty")
+        freight = freight_of(name)
+        return dict(freight.metadata) or None if freight is not None else None
+
+    def freight_status(name: Any) -> dict[str, Any] | None:
+        freight = freight_of(_text("freightStatus", "name", name))
+        return {"metadata": dict(freight.metadata)} if freight is not None else None
+
+    def stage_metadata(name: Any) -> dict[str, Any] | None:
+        found = sources.stage_metadata(_text("stageMetadata", "name", name))
+        return dict(found) if found is not None else None
+
+    def data(function: str, read: Callable[[str], Data]) -> Callable[[Any], dict[str, Any]]:
+        return lambda name: dict(read(_text(function, "name", name)))
+
+    return {
+        "freightMetadata": freight_metadata,
+        "freightStatus": freight_status,
+        "stageMetadata": stage_metadata,
+        "configMap": data("configMap", lambda name: sources.config_maps.get(name, {})),
+        "sharedConfigMap": data(
+            "sharedConfigMap", lambda name: sources.shared_config_maps.get(name, {})
+        ),
+        "secret": data("secret", sources.secret),
+        "sharedSecret": data("sharedSecret", sources.shared_secret),
+    }
+
+
+def _statuses(scope: Scope) -> dict[str, Callable[..., Any]]:
     def status(alias: Any) -> str:
         name = _text("status", "alias", alias)
         full = f"{scope.task_alias}::{name}" if scope.task_alias else name
         return next((e.status.value for e in scope.executions if e.alias == full), "")
 
-    return [
-        Function("always", lambda: True, 0, 0),
-        Function("success", lambda: not has_failed(scope.executions), 0, 0),
-        Function("failure", lambda: has_failed(scope.executions), 0, 0),
-        Function("status", status, 1, 1),
-    ]
-
-
-def _misplaced(function: Function) -> Function:
-    def refuse(*_: Any) -> None:
-        raise ExpressionError(
-            f"{function.name}() is available in a step's if and config, not in vars"
-        )
-
-    return Function(function.name, refuse, function.min_args, function.max_args)
+    return {
+        "always": lambda: True,
+        "success": lambda: not has_failed(scope.executions),
+        "failure": lambda: has_failed(scope.executions),
+        "status": status,
+    }
 
 
 def _warehouse(name: Any) -> Struct:
