@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-import re2
-
 from airfreight.artifacts.semver import Constraint, Version, parse_tag
-from airfreight.errors import ArtifactError
+from airfreight.errors import ArtifactError, ExpressionError
+from airfreight.expr.regular import compile_pattern
+
+_Searches = list[tuple[str, Callable[[str], object]]]
 
 
 def select_tags(
@@ -26,39 +27,75 @@ def select_tags(
     byte order first). Raises VersionError for a bad constraint, ArtifactError for a bad expression
     or another strategy.
     """
+    return explain_tags(
+        tags,
+        strategy=strategy,
+        constraint=constraint,
+        strict=strict,
+        allow=allow,
+        ignore=ignore,
+    )[0]
+
+
+def explain_tags(
+    tags: Iterable[str],
+    *,
+    strategy: str,
+    constraint: str = "",
+    strict: bool = True,
+    allow: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+) -> tuple[list[str], list[tuple[str, str]]]:
+    """Return the selected tags, best first, and each of the others with the rule that dropped it.
+
+    Takes and raises what `select_tags` does.
+    """
+    if strategy not in ("SemVer", "Lexical"):
+        raise ArtifactError(f"no selection strategy {strategy!r}; there are SemVer and Lexical")
     ignored, allowed = _searches(ignore, "ignoreTagsRegexes"), _searches(allow, "allowTagsRegexes")
-    kept = [
-        tag
-        for tag in tags
-        if not any(search(tag) for search in ignored)
-        and (not allowed or any(search(tag) for search in allowed))
-    ]
-    if strategy == "SemVer":
-        return _by_version(kept, constraint, strict)
+    wanted = Constraint.parse(constraint) if strategy == "SemVer" and constraint else None
+    kept: list[str] = []
+    versions: list[Version] = []
+    dropped: list[tuple[str, str]] = []
+    for tag in tags:
+        rule = _expression_rule(tag, ignored, allowed)
+        if not rule and strategy == "SemVer":
+            version, rule = _version_rule(tag, strict, wanted)
+            versions += [version] if version else []
+        elif not rule:
+            kept.append(tag)
+        if rule:
+            dropped.append((tag, rule))
     if strategy == "Lexical":
-        return sorted(kept, key=str.encode, reverse=True)
-    raise ArtifactError(f"no selection strategy {strategy!r}; there are SemVer and Lexical")
-
-
-def _by_version(tags: list[str], constraint: str, strict: bool) -> list[str]:
-    wanted = Constraint.parse(constraint) if constraint else None
-    versions = [version for tag in tags if (version := parse_tag(tag, strict))]
-    if wanted:
-        versions = [version for version in versions if wanted.admits(version)]
+        return sorted(kept, key=str.encode, reverse=True), dropped
     versions.sort(key=_rank, reverse=True)
-    return [version.original for version in versions]
+    return [version.original for version in versions], dropped
+
+
+def _expression_rule(tag: str, ignored: _Searches, allowed: _Searches) -> str:
+    for pattern, search in ignored:
+        if search(tag):
+            return f"ignored by {pattern!r}"
+    if allowed and not any(search(tag) for _, search in allowed):
+        return f"allowed by none of {', '.join(repr(pattern) for pattern, _ in allowed)}"
+    return ""
+
+
+def _version_rule(tag: str, strict: bool, wanted: Constraint | None) -> tuple[Version | None, str]:
+    version = parse_tag(tag, strict)
+    if version is None:
+        return None, f"no {'strict ' if strict else ''}semantic version"
+    if wanted is not None and not wanted.admits(version):
+        return None, f"does not meet the constraint {wanted.text!r}"
+    return version, ""
 
 
 def _rank(version: Version) -> tuple[Version, bytes]:
     return version, version.original.encode()
 
 
-def _searches(patterns: Sequence[str], field: str) -> list[Callable[[str], object]]:
-    # The library would write a bad pattern to standard error as well.
-    options = re2.Options()
-    options.log_errors = False
+def _searches(patterns: Sequence[str], field: str) -> _Searches:
     try:
-        return [re2.compile(pattern, options).search for pattern in patterns]
-    except re2.error as error:
-        reason = error.args[0].decode() if isinstance(error.args[0], bytes) else error.args[0]
-        raise ArtifactError(f"{field}: not a regular expression of RE2: {reason}") from None
+        return [(pattern, compile_pattern(pattern).search) for pattern in patterns]
+    except ExpressionError as error:
+        raise ArtifactError(f"{field}: {error}") from None

@@ -35,6 +35,8 @@ def argument_parser() -> argparse.ArgumentParser:
     _add_approve(commands)
     _add_promote(commands)
     _add_respond(commands)
+    _add_eval(commands)
+    _add_select(commands)
     return parser
 
 
@@ -144,3 +146,33 @@ def _add_respond(commands: _Commands) -> None:
     parser.add_argument("--message", default="", help="why; shown with the decision")
     _add_connection(parser)
     _add_output(parser)
+
+
+def _add_eval(commands: _Commands) -> None:
+    parser = _command(commands, "eval", "Evaluate an expression or template; needs no Airflow.")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("expression", nargs="?", metavar="EXPRESSION")
+    what.add_argument("--template", metavar="TEXT", help="a text with ${{ … }} in it")
+    what.add_argument(
+        "--jsonl",
+        action="store_true",
+        help='read lines {"expression" or "template": …, "env": …}, print a line of JSON for each',
+    )
+    parser.add_argument("--env", type=Path, metavar="FILE", help="the variables, a JSON object")
+
+
+def _add_select(commands: _Commands) -> None:
+    parser = _command(
+        commands, "select", "Print which tags on standard input a Warehouse would take, best first."
+    )
+    parser.add_argument("--strategy", choices=("SemVer", "Lexical"), default="SemVer")
+    parser.add_argument("--constraint", default="", help="such as ^1.2; for SemVer")
+    parser.add_argument("--no-strict", action="store_true", help="take v1 and 1.2 for versions too")
+    parser.add_argument(
+        "--allow", action="append", default=[], metavar="RE", help="may be repeated"
+    )
+    parser.add_argument(
+        "--ignore", action="append", default=[], metavar="RE", help="may be repeated"
+    )
+    parser.add_argument("--limit", type=int, metavar="N", help="print no more than this many")
+    parser.add_argument("--explain", action="store_true", help="say why the others are not taken")

@@ -69,6 +69,11 @@ def _exit_of(error: AirfreightError) -> Exit:
 def _run(args: argparse.Namespace, world: World) -> Exit:
     if args.command == "validate":
         return _validate(args, world)
+    if args.command in ("eval", "select"):
+        from airfreight.cli.commands import evaluate, select
+
+        offline = {"eval": evaluate.run, "select": select.run}
+        return offline[args.command](args, world, sys.stdin)
     from airfreight.cli.commands import approve, get, promote, refresh, respond
     from airfreight.cli.connection import connected
 
