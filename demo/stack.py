@@ -148,6 +148,14 @@ class Stack:
         self.kill(name)
         self._children[name].start()
 
+    def start_another(self, name: str) -> str:
+        """Start one more component of the kind `name` beside those that run; return its own name."""
+        number = sum(other.split("+")[0] == name for other in self._children) + 1
+        own = f"{name}+{number}"
+        self._children[own] = self._child(own, _COMPONENTS[name])
+        self._children[own].start()
+        return own
+
     def api(self, user: str = "admin") -> httpx.Client:
         """A client of Airflow's REST API logged in as the user; paths begin with ``/api/v2``."""
         login = {"username": user, "password": user}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow import settings
 from airflow.plugins_manager import AirflowPlugin
 
 from airfreight import preload
@@ -21,4 +22,6 @@ class AirfreightPlugin(AirflowPlugin):
     @classmethod
     def on_load(cls, *args: Any, **kwargs: Any) -> None:  # noqa: ARG003 Airflow's signature
         """Have at hand what every DAG file and every task of ours needs."""
-        preload()
+        # A fork that loads plugins by itself would pay for what it may not need.
+        if not settings.LAZY_LOAD_PLUGINS:
+            preload()

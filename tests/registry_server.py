@@ -18,7 +18,7 @@ import httpx
 
 _CONFIG = """\
 version: 0.1
-log: {{level: error, accesslog: {{disabled: true}}}}
+log: {{level: error}}
 storage:
   filesystem: {{rootdirectory: {root}/data}}
   delete: {{enabled: true}}
@@ -75,6 +75,11 @@ class DebianRegistry:
         self._process.wait(10)
         self._log.close()
         self._folder.cleanup()
+
+    def polls(self, repository: str) -> int:
+        """Return how often the tags of `repository` were listed so far, a page each."""
+        lines = (Path(self._folder.name) / "log").read_text(errors="replace").splitlines()
+        return sum(f'"GET /v2/{repository}/tags/list' in line for line in lines)
 
     def push_image(
         self, repository: str, tag: str, *, created: datetime, payload: bytes = b""

@@ -82,6 +82,10 @@ class World:
         assert answer.status_code == 200, answer.text
         return str(answer.json()["dag_run_id"])
 
+    def task_ids(self, dag_id: str) -> list[str]:
+        """Return the tasks of the DAG as it was parsed last."""
+        return [task["task_id"] for task in self.get(f"/dags/{dag_id}/tasks")["tasks"]]
+
     def runs(self, dag_id: str) -> list[dict[str, Any]]:
         found = self.get(f"/dags/{dag_id}/dagRuns", limit=100)["dag_runs"]
         return sorted(found, key=lambda run: run["run_after"])
@@ -115,6 +119,36 @@ class World:
             timeout,
             lambda: f"{task} is {self.states(dag_id, run_id)}",
         )
+
+    def mark(self, dag_id: str, run_id: str, *tasks: str, state: str = "success") -> None:
+        """Mark tasks as a person does in the UI."""
+        for task in tasks:
+            path = f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task}"
+            self.rest.patch(path, json={"new_state": state}).raise_for_status()
+
+    def clear(self, dag_id: str, run_id: str, *tasks: str, downstream: bool = False) -> None:
+        """Clear tasks as a person does in the UI."""
+        body = {
+            "dry_run": False,
+            "only_failed": False,
+            "dag_run_id": run_id,
+            "task_ids": list(tasks),
+            "include_downstream": downstream,
+        }
+        path = f"/api/v2/dags/{dag_id}/clearTaskInstances"
+        self.rest.post(path, json=body).raise_for_status()
+
+    def write_xcom(self, dag_id: str, run_id: str, task: str, value: Any) -> None:
+        """Write a task's return value over REST, whether it has one or not."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task}/xcomEntries"
+        made = self.rest.post(path, json={"key": "return_value", "value": value})
+        if made.status_code == 409:
+            made = self.rest.patch(f"{path}/return_value", json={"value": value})
+        made.raise_for_status()
+
+    def asset_id(self, uri: str) -> int:
+        assets = self.get("/assets", uri_pattern=uri, limit=100)["assets"]
+        return int(next(asset["id"] for asset in assets if asset["uri"] == uri))
 
     def log(self, dag_id: str, run_id: str, task: str, attempt: int = 1) -> str:
         answer = self.rest.get(
@@ -201,6 +235,24 @@ class World:
             lambda: str(self.freight(project)),
         )
         return found[-1]
+
+
+class RegisterStore:
+    """A StateStore over REST, as an operator of the deployment may use it."""
+
+    def __init__(self, world: World, uri: str) -> None:
+        self._rest = world.rest
+        self._path = f"/api/v2/assets/{world.asset_id(uri)}/state-store"
+
+    def get(self, key: str) -> Any:
+        answer = self._rest.get(f"{self._path}/{quote(key)}")
+        return None if answer.status_code == 404 else answer.raise_for_status().json()["value"]
+
+    def set(self, key: str, value: Any) -> None:
+        self._rest.put(f"{self._path}/{quote(key)}", json={"value": value}).raise_for_status()
+
+    def delete(self, key: str) -> None:
+        self._rest.delete(f"{self._path}/{quote(key)}").raise_for_status()
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from airflow.sdk import DAG, Asset, AssetWatcher, CronTriggerTimetable, TriggerR
 from airflow.sdk.definitions.timetables.assets import AssetOrTimeSchedule
 
 from airfreight.compile.pipeline import START
-from airfreight.manifests.warehouses import SCHEDULE
+from airfreight.manifests.warehouses import NO_SCHEDULE, SCHEDULE
 from airfreight.model.naming import warehouse_dag_id
 from airfreight.model.warehouse import Warehouse
 from airfreight.operators.pipeline import PipelineRuntime
@@ -36,6 +36,12 @@ def daily_schedule(dag_id: str) -> str:
     """Return a daily cron expression, spread over the day by the DAG's id: many Warehouses never start at once."""
     minute = int(hashlib.sha256(dag_id.encode()).hexdigest(), 16) % (24 * 60)
     return f"{minute % 60} {minute // 60} * * *"
+
+
+def _schedule(cron: str, watch: Asset) -> list[Asset] | AssetOrTimeSchedule:
+    if cron == NO_SCHEDULE:
+        return [watch]
+    return AssetOrTimeSchedule(timetable=CronTriggerTimetable(cron, timezone="UTC"), assets=[watch])
 
 
 def _watched(runtime: PipelineRuntime, warehouse: Warehouse) -> Asset:
@@ -68,13 +74,9 @@ def warehouse_dag(runtime: PipelineRuntime, warehouse: Warehouse) -> DAG:
     dag_id = warehouse_dag_id(project.name, warehouse.name)
     # The same object everywhere: of two assets of one name Airflow keeps the last, and with it the watchers or none.
     watch = _watched(runtime, warehouse)
-    cron = warehouse.annotations.get(SCHEDULE) or daily_schedule(dag_id)
     with DAG(
         dag_id=dag_id,
-        schedule=AssetOrTimeSchedule(
-            timetable=CronTriggerTimetable(cron, timezone="UTC"),
-            assets=[watch],
-        ),
+        schedule=_schedule(warehouse.annotations.get(SCHEDULE) or daily_schedule(dag_id), watch),
         start_date=START,
         catchup=False,
         disable_bundle_versioning=True,

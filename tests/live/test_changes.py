@@ -1,0 +1,148 @@
+"""Manifests that change, or break, while a gate is open and a promotion is deferred."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.live.manifests import PASSES, auto, marks, project, promote_image, stage, warehouse
+from tests.live.world import World, eventually, run_id_of
+
+PROJECT = "changes"
+PIPELINE = f"{PROJECT}.pipeline.app"
+CLUSTER_FILE = "_cluster/cluster-promotion-tasks.yaml"
+
+WAITS = """\
+      steps:
+      - uses: http
+        config: {url: "@BARRIER@/switch/changes", successExpression: response.body.open, pollInterval: 10s}
+      - uses: http
+        config: {url: "@BARRIER@/mark/changes-waits-${{ ctx.targetFreight.alias }}"}"""
+
+
+def manifests(
+    *, done: str = "done", ask: str = "ask", fresh: bool = False, plan: str = "changes-plan"
+) -> str:
+    """Return the project; a Stage whose name is empty is left out."""
+    text = project(PROJECT, auto("waits", "done", "fresh")) + warehouse("app", "changes/app")
+    text += stage("waits", ["app"], "direct: true", WAITS)
+    for name in filter(None, (done, ask)):
+        text += stage(name, ["app"], "direct: true", marks(f"changes-{name}"))
+    if fresh:
+        text += stage("fresh", ["app"], "direct: true", marks("changes-fresh"))
+    text += stage("plan", ["app"], "direct: true", marks(plan))
+    return text + stage("cluster", ["app"], "direct: true", promote_image("c", "changes/app", "x"))
+
+
+@pytest.fixture(scope="module")
+def run(world: World) -> str:
+    """Return a run with one Stage done, one promotion deferred and three requests open."""
+    world.registry.push_image("changes/app", "1.0.0", created=datetime.now(UTC))
+    world.add_project(PROJECT, manifests())
+    calm = project("calm", auto("dev")) + warehouse("app", "changes/app")
+    world.add_project("calm", calm + stage("dev", ["app"], "direct: true", PASSES))
+    for dag_id in (PIPELINE, f"{PROJECT}.warehouse.app", "calm.pipeline.app", "calm.warehouse.app"):
+        world.unpause(dag_id)
+    run_id = run_id_of(world.wait_for_freight(PROJECT, 1))
+    world.wait_for_state(PIPELINE, run_id, "waits.promote", "deferred")
+    world.wait_for_state(PIPELINE, run_id, "done.verify", "success")
+    for name in ("ask", "plan", "cluster"):
+        world.wait_for_state(PIPELINE, run_id, f"{name}.gate", "awaiting_input")
+    return run_id
+
+
+def change(world: World, text: str, seen: Callable[[list[str]], bool]) -> None:
+    """Write the manifests and wait until the DAG's tasks are as they should be then."""
+    world.write_manifests(PROJECT, text)
+    eventually(lambda: seen(world.task_ids(PIPELINE)), 60)
+
+
+def promoted(world: World, name: str) -> int:
+    return len(world.barrier.names(f"changes-{name}-"))
+
+
+def import_errors(world: World) -> str:
+    return "\n".join(row["stack_trace"] for row in world.get("/importErrors")["import_errors"])
+
+
+def test_a_syntax_error_names_its_line_and_touches_no_other_project(world: World, run: str) -> None:
+    """Guard: one DAG file a project, and `load`, which raises for that project alone."""
+    text = manifests()
+    broken = text.replace("kind: Warehouse\n", "kind: [Warehouse\n", 1)
+    line = broken[: broken.index("kind: [Warehouse")].count("\n") + 1
+    world.write_manifests(PROJECT, broken)
+    eventually(lambda: f"project.yaml:{line + 1}:" in import_errors(world), 60)
+    assert "calm" not in import_errors(world)
+    refreshed = world.trigger("calm.warehouse.app")
+    assert world.wait_for_run("calm.warehouse.app", refreshed) == "success"
+    world.write_manifests(PROJECT, text)
+    eventually(lambda: "project.yaml" not in import_errors(world), 60)
+    assert world.states(PIPELINE, run)["waits.promote"] == "deferred"
+    assert world.run_state(PIPELINE, run) == "running"
+
+
+def test_a_removed_stage_that_comes_back_is_not_promoted_again(world: World, run: str) -> None:
+    """Guard: `GateOperator._close_if_passed`, for Airflow runs a task again that was away."""
+    change(world, manifests(done=""), lambda tasks: "done.gate" not in tasks)
+    eventually(lambda: world.states(PIPELINE, run).get("done.gate") == "removed", 60)
+    change(world, manifests(), lambda tasks: "done.gate" in tasks)
+    world.wait_for_state(PIPELINE, run, "done.gate", "skipped")
+    assert promoted(world, "done") == 1
+
+
+def test_an_added_stage_takes_its_candidate_and_a_renamed_one_asks_anew(
+    world: World, run: str
+) -> None:
+    """Guard: the gate's own look at the register in a run that is older than the Stage."""
+    text = manifests(ask="asks", fresh=True)
+    change(world, text, lambda tasks: {"fresh.gate", "asks.gate"} <= set(tasks))
+    world.wait_for_state(PIPELINE, run, "fresh.verify", "success")
+    world.wait_for_state(PIPELINE, run, "asks.gate", "awaiting_input")
+    assert promoted(world, "fresh") == 1
+    assert promoted(world, "ask") == promoted(world, "asks") == 0
+    assert world.answer(PIPELINE, run, "asks.gate", "Approve").status_code == 200
+    world.wait_for_state(PIPELINE, run, "asks.verify", "success")
+    assert promoted(world, "asks") == 1
+
+
+def test_steps_that_changed_after_the_request_are_not_run_and_are_asked_for_anew(
+    world: World, run: str
+) -> None:
+    """Guard: the digest of the steps in `check_decision`."""
+    world.write_manifests(PROJECT, manifests(ask="asks", fresh=True, plan="changes-new"))
+    world.answer(PIPELINE, run, "plan.gate", "Approve")
+    world.wait_for_state(PIPELINE, run, "plan.promote", "failed")
+    log = world.log(PIPELINE, run, "plan.promote")
+    assert "the steps changed after the approval; clear the gate to ask again" in log
+    assert promoted(world, "plan") == promoted(world, "new") == 0
+    world.clear(PIPELINE, run, "plan.gate", downstream=True)
+    world.answer(PIPELINE, run, "plan.gate", "Approve")
+    world.wait_for_state(PIPELINE, run, "plan.verify", "success")
+    assert (promoted(world, "plan"), promoted(world, "new")) == (0, 1)
+
+
+def test_a_wrong_field_in_a_cluster_task_stops_only_the_stages_that_use_it(
+    world: World, run: str
+) -> None:
+    """Guard: `refuse_disabled` in the gate, with the located problems of the task that the Stage refers to."""
+    file = world.folder / "include" / "pipelines" / CLUSTER_FILE
+    good = file.read_text()
+    line = good[: good.index("steps:")].count("\n") + 1
+    file.write_text(good.replace("steps:", "steps: {}\n  wrong:", 1))
+    world.answer(PIPELINE, run, "cluster.gate", "Approve")
+    world.wait_for_state(PIPELINE, run, "cluster.promote", "failed")
+    assert f"{CLUSTER_FILE.split('/')[1]}:{line}:" in world.log(PIPELINE, run, "cluster.promote")
+    refreshed = world.trigger("calm.warehouse.app")
+    assert world.wait_for_run("calm.warehouse.app", refreshed) == "success"
+    file.write_text(good)
+
+
+def test_the_deferred_promotion_ends_once_and_nothing_ran_twice(world: World, run: str) -> None:
+    """Guard: the Promotion in the register, with which a resumed task goes on."""
+    world.barrier.open_switches.add("changes")
+    world.wait_for_state(PIPELINE, run, "waits.verify", "success")
+    counts = {name: promoted(world, name) for name in ("waits", "done", "fresh", "asks", "new")}
+    assert set(counts.values()) == {1}, counts
+    assert "[Errno" not in import_errors(world)

@@ -1,0 +1,79 @@
+"""`airflow db clean` deletes runs, tasks, XComs and events; what is true is in the register."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from datetime import UTC, datetime
+
+from airfreight.cli.main import main
+from airfreight.cli.world import World as Terminal
+from tests.live.manifests import auto, marks, project, stage, warehouse
+from tests.live.world import World, run_id_of
+
+PROJECT = "clean"
+PIPELINE = f"{PROJECT}.pipeline.app"
+WAREHOUSE = f"{PROJECT}.warehouse.app"
+# All that grows by age. Left out: `dag` and `job`, whose rows of living DAGs and components are never old.
+TABLES = (
+    "asset_event,callback,dag_run,dag_version,deadline,import_error,log,task_instance,"
+    "task_instance_history,task_reschedule,task_state_store,trigger,xcom"
+)
+
+
+def get_stages(world: World) -> list[dict[str, object]]:
+    environ = {
+        "AIRFREIGHT_API_URL": world.stack.url,
+        "AIRFREIGHT_USERNAME": "admin",
+        "AIRFREIGHT_PASSWORD": "admin",
+    }
+    out = io.StringIO()
+    words = ["get", "stages", "--project", PROJECT, "-o", "json"]
+    assert main(words, Terminal(out, out, environ, time.sleep)) == 0, out.getvalue()
+    return list(json.loads(out.getvalue()))
+
+
+def run_ids(world: World) -> list[str]:
+    return [run["dag_run_id"] for run in world.runs(PIPELINE)]
+
+
+def test_after_everything_was_cleaned_nothing_is_forgotten_and_nothing_repeated(
+    world: World,
+) -> None:
+    """Guard: the register names a Freight's run (`WarehouseRegister.run_of`); without it the refresh makes a second."""
+    manifests = project(PROJECT, auto("dev")) + warehouse("app", "clean/app")
+    manifests += stage("dev", ["app"], "direct: true", marks("clean-dev"))
+    manifests += stage("prod", ["app"], "stages: [dev]", marks("clean-prod"))
+    world.registry.push_image("clean/app", "1.0.0", created=datetime.now(UTC))
+    world.add_project(PROJECT, manifests)
+    world.unpause(PIPELINE)
+    world.unpause(WAREHOUSE)
+    first = world.wait_for_freight(PROJECT, 1)
+    world.answer(PIPELINE, run_id_of(first), "prod.gate", "Approve")
+    assert world.wait_for_run(PIPELINE, run_id_of(first)) == "success"
+    world.registry.push_image("clean/app", "1.0.1", created=datetime.now(UTC))
+    second = world.wait_for_freight(PROJECT, 2)
+    world.wait_for_state(PIPELINE, run_id_of(second), "prod.gate", "awaiting_input")
+    stages, freight = get_stages(world), world.freight(PROJECT)
+
+    now = datetime.now(UTC).isoformat()
+    words = ("--clean-before-timestamp", now, "--yes", "--skip-archive", "--tables", TABLES)
+    world.stack.run("db", "clean", *words, "--error-on-cleanup-failure")
+    left = run_ids(world)
+    assert run_id_of(first) not in left
+
+    refresh = world.trigger(WAREHOUSE)
+    assert world.wait_for_run(WAREHOUSE, refresh) == "success"
+    assert run_ids(world) == left
+    assert get_stages(world) == stages
+    assert world.freight(PROJECT) == freight
+
+    back = world.trigger(PIPELINE, {"freight": first["alias"], "stages": ["dev"]})
+    assert world.wait_for_run(PIPELINE, back) == "success"
+    assert world.holds(PROJECT, "dev") == first["alias"]
+    marks_of_dev = [entry["alias"] for entry in (first, second, first)]
+    assert world.barrier.names("clean-dev") == [f"clean-dev-{alias}" for alias in marks_of_dev]
+    # The watcher goes on as well.
+    world.registry.push_image("clean/app", "1.0.2", created=datetime.now(UTC))
+    world.wait_for_freight(PROJECT, 3)
