@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import total_ordering
+from functools import cached_property
 from typing import Literal
 
 from airfreight.errors import VersionError
@@ -34,7 +34,6 @@ _RANGE = re.compile(rf"({_BOUND})[ \t\n\r\f]+-[ \t\n\r\f]+({_BOUND})", re.ASCII)
 _Identifier = tuple[int, int, str]
 
 
-@total_ordering
 @dataclass(frozen=True, eq=False)
 class Version:
     """A semantic version; build metadata counts for nothing when two are compared.
@@ -65,15 +64,19 @@ class Version:
         prerelease, metadata = match[4] or "", match[5] or ""
         if max(major, minor, patch) >= _UINT64:
             raise VersionError(f"{text[:80]!r} has a number beyond 64 bits", text, 0)
-        if any(part.isdigit() and part[0] == "0" != part for part in prerelease.split(".")):
+        if prerelease and any(
+            part.isdigit() and part[0] == "0" != part for part in prerelease.split(".")
+        ):
             raise VersionError(
                 f"{text[:80]!r} has a pre-release number with a leading zero", text, match.start(4)
             )
         return cls(major, minor, patch, prerelease, metadata, text)
 
-    @property
+    @cached_property
     def precedence(self) -> tuple[int, int, int, bool, tuple[_Identifier, ...]]:
         """What versions are compared by."""
+        if not self.prerelease:
+            return self.major, self.minor, self.patch, True, ()
         identifiers = tuple(_identifier(part) for part in self.prerelease.split("."))
         return self.major, self.minor, self.patch, not self.prerelease, identifiers
 
@@ -82,6 +85,15 @@ class Version:
 
     def __lt__(self, other: Version) -> bool:
         return self.precedence < other.precedence
+
+    def __le__(self, other: Version) -> bool:
+        return self.precedence <= other.precedence
+
+    def __gt__(self, other: Version) -> bool:
+        return self.precedence > other.precedence
+
+    def __ge__(self, other: Version) -> bool:
+        return self.precedence >= other.precedence
 
     def __hash__(self) -> int:
         return hash(self.precedence)
@@ -102,7 +114,8 @@ def parse_tag(text: str, strict: bool) -> Version | None:
     try:
         if not strict:
             return Version.parse(text)
-        return replace(Version.parse(text.removeprefix("v"), strict=True), original=text)
+        version = Version.parse(text.removeprefix("v"), strict=True)
+        return replace(version, original=text) if text.startswith("v") else version
     except VersionError:
         return None
 

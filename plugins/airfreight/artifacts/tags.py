@@ -90,8 +90,8 @@ def _version_rule(tag: str, strict: bool, wanted: Constraint | None) -> tuple[Ve
     return version, ""
 
 
-def _rank(version: Version) -> tuple[Version, bytes]:
-    return version, version.original.encode()
+def _rank(version: Version) -> tuple[object, bytes]:
+    return version.precedence, version.original.encode()
 
 
 def _searches(patterns: Sequence[str], field: str) -> _Searches:
