@@ -60,9 +60,10 @@ class Version:
             offset = match.end() if match else 0
             expected = "major.minor.patch" if strict else "a version such as 1.2.3 or v1.2"
             raise VersionError(f"{text[:80]!r} is not {expected}", text, min(offset, _LONGEST))
-        major, minor, patch = (int(number or 0) for number in match.group(1, 2, 3))
+        numbers = match.group(1, 2, 3)
+        major, minor, patch = int(numbers[0]), int(numbers[1] or 0), int(numbers[2] or 0)
         prerelease, metadata = match[4] or "", match[5] or ""
-        if max(major, minor, patch) >= _UINT64:
+        if len(text) > 19 and max(major, minor, patch) >= _UINT64:
             raise VersionError(f"{text[:80]!r} has a number beyond 64 bits", text, 0)
         if prerelease and any(
             part.isdigit() and part[0] == "0" != part for part in prerelease.split(".")
