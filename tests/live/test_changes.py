@@ -129,11 +129,11 @@ def test_a_wrong_field_in_a_cluster_task_stops_only_the_stages_that_use_it(
     """Guard: `refuse_disabled` in the gate, with the located problems of the task that the Stage refers to."""
     file = world.folder / "include" / "pipelines" / CLUSTER_FILE
     good = file.read_text()
-    line = good[: good.index("steps:")].count("\n") + 1
     file.write_text(good.replace("steps:", "steps: {}\n  wrong:", 1))
     world.answer(PIPELINE, run, "cluster.gate", "Approve")
     world.wait_for_state(PIPELINE, run, "cluster.promote", "failed")
-    assert f"{CLUSTER_FILE.split('/')[1]}:{line}:" in world.log(PIPELINE, run, "cluster.promote")
+    said = f"'promote-image-to-git' has errors; it is declared at {CLUSTER_FILE}:5:1"
+    assert said in world.log(PIPELINE, run, "cluster.promote")
     refreshed = world.trigger("calm.warehouse.app")
     assert world.wait_for_run("calm.warehouse.app", refreshed) == "success"
     file.write_text(good)

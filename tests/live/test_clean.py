@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 
 from airfreight.cli.main import main
 from airfreight.cli.world import World as Terminal
+from tests.live.leaks import leaks
 from tests.live.manifests import auto, marks, project, stage, warehouse
-from tests.live.world import World, run_id_of
+from tests.live.world import SECRETS, World, run_id_of
 
 PROJECT = "clean"
 PIPELINE = f"{PROJECT}.pipeline.app"
@@ -57,6 +58,8 @@ def test_after_everything_was_cleaned_nothing_is_forgotten_and_nothing_repeated(
     world.wait_for_state(PIPELINE, run_id_of(second), "prod.gate", "awaiting_input")
     stages, freight = get_stages(world), world.freight(PROJECT)
 
+    # What is deleted here the search at the end of the suite will not see.
+    assert leaks(world, SECRETS) == []
     now = datetime.now(UTC).isoformat()
     words = ("--clean-before-timestamp", now, "--yes", "--skip-archive", "--tables", TABLES)
     world.stack.run("db", "clean", *words, "--error-on-cleanup-failure")

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.live.manifests import OVERLAY, guestbook
+from tests.live.scenarios import discover_ten_times
 from tests.live.world import World, eventually, run_id_of, timed
 
 PROJECT = "path"
@@ -72,14 +73,7 @@ def test_a_run_that_finds_nothing_new_skips_its_tasks(path: World) -> None:
 
 
 def test_ten_runs_that_find_the_same_freight_make_one_pipeline_run(path: World) -> None:
-    path.rest.patch(f"/api/v2/dags/{WAREHOUSE}", json={"is_paused": True}).raise_for_status()
-    path.registry.push_image("path/guestbook", "1.0.1", created=NOW - timedelta(days=3))
-    runs = [path.trigger(WAREHOUSE) for _ in range(10)]
-    path.rest.patch(f"/api/v2/dags/{WAREHOUSE}", json={"is_paused": False}).raise_for_status()
-    assert {path.wait_for_run(WAREHOUSE, run, 180) for run in runs} == {"success"}
-    freight = path.wait_for_freight(PROJECT, 2)
-    own = [r for r in path.runs(PIPELINE) if r["dag_run_id"].startswith(run_id_of(freight))]
-    assert len(own) == 1
+    discover_ten_times(path, PROJECT)
 
 
 def test_a_newer_freight_supersedes_the_request_of_an_older_one(path: World) -> None:

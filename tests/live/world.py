@@ -20,10 +20,16 @@ from demo.ports import free_port
 from demo.stack import Stack
 from tests.git_http import GitHttpServer
 from tests.live.barrier import BarrierServer
+from tests.live.leaks import watched_arguments
 from tests.registry_server import DebianRegistry
 
 REPO = Path(__file__).resolve().parents[2]
 T = TypeVar("T")
+
+# The Connections of the live tests. The passwords hold what URL-encoding changes.
+SHARED_GIT = {"conn_type": "http", "login": "robot", "password": "t0ken/of+the=robot"}
+SHARED_IMAGES = {"conn_type": "http", "login": "puller", "password": "t0ken/of+the=puller"}
+SECRETS = [SHARED_GIT["password"], SHARED_IMAGES["password"]]
 
 DAG_FILE = '''"""The Airflow DAGs of project {name}."""
 
@@ -43,6 +49,7 @@ class World:
     barrier: BarrierServer
     folder: Path
     rest: httpx.Client
+    leaking_processes: list[str]
 
     def add_project(self, name: str, manifests: str) -> None:
         """Write a project's manifests and its DAG file; ``@REGISTRY@``, ``@GIT@``, ``@BARRIER@`` are filled in."""
@@ -74,6 +81,9 @@ class World:
         """Wait for the DAG to be parsed and switch it on."""
         eventually(lambda: self.rest.get(f"/api/v2/dags/{dag_id}").status_code == 200, 90)
         self.rest.patch(f"/api/v2/dags/{dag_id}", json={"is_paused": False}).raise_for_status()
+
+    def pause(self, dag_id: str) -> None:
+        self.rest.patch(f"/api/v2/dags/{dag_id}", json={"is_paused": True}).raise_for_status()
 
     def trigger(self, dag_id: str, conf: dict[str, Any] | None = None) -> str:
         """Trigger a run by hand, as a person does, and return its id."""
@@ -266,9 +276,9 @@ def running_world() -> Iterator[World]:
     shutil.copytree(
         REPO / "include" / "pipelines" / "_cluster", folder / "include" / "pipelines" / "_cluster"
     )
-    login = {"conn_type": "http", "login": "robot", "password": "t0ken-of-the-robot"}
     env = {
-        "AIRFLOW_CONN_AIRFREIGHT_SHARED_GIT": json.dumps(login),
+        "AIRFLOW_CONN_AIRFREIGHT_SHARED_GIT": json.dumps(SHARED_GIT),
+        "AIRFLOW_CONN_AIRFREIGHT_SHARED_IMAGES": json.dumps(SHARED_IMAGES),
         "AIRFLOW__AIRFREIGHT__ALLOW_CREDENTIALS_OVER_HTTP": "True",
         "AIRFLOW__AIRFREIGHT__ALLOW_LOOPBACK": "True",
         "AIRFLOW__AIRFREIGHT__GATE_LOOK_INTERVAL": "45",
@@ -276,8 +286,9 @@ def running_world() -> Iterator[World]:
     }
     with (
         DebianRegistry() as registry,
-        GitHttpServer(folder / "git", login["login"], login["password"]) as git,
+        GitHttpServer(folder / "git", SHARED_GIT["login"], SHARED_GIT["password"]) as git,
         BarrierServer() as barrier,
+        watched_arguments(SECRETS) as leaking_processes,
         Stack(
             folder / "airflow",
             folder / "dags",
@@ -288,7 +299,7 @@ def running_world() -> Iterator[World]:
     ):
         stack.wait_until_healthy(120)
         with stack.api() as rest:
-            yield World(stack, registry, git, barrier, folder, rest)
+            yield World(stack, registry, git, barrier, folder, rest, leaking_processes)
     if not os.environ.get("AIRFREIGHT_KEEP_LIVE"):
         shutil.rmtree(folder, ignore_errors=True)
 
