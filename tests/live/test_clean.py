@@ -35,6 +35,11 @@ def get_stages(world: World) -> list[dict[str, object]]:
     return list(json.loads(out.getvalue()))
 
 
+def held(stages: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Leave the open requests out: Airflow deletes them with their runs."""
+    return [{k: v for k, v in row.items() if k not in ("requests", "waiting")} for row in stages]
+
+
 def run_ids(world: World) -> list[str]:
     return [run["dag_run_id"] for run in world.runs(PIPELINE)]
 
@@ -69,7 +74,7 @@ def test_after_everything_was_cleaned_nothing_is_forgotten_and_nothing_repeated(
     refresh = world.trigger(WAREHOUSE)
     assert world.wait_for_run(WAREHOUSE, refresh) == "success"
     assert run_ids(world) == left
-    assert get_stages(world) == stages
+    assert held(get_stages(world)) == held(stages)
     assert world.freight(PROJECT) == freight
 
     back = world.trigger(PIPELINE, {"freight": first["alias"], "stages": ["dev"]})
@@ -77,6 +82,9 @@ def test_after_everything_was_cleaned_nothing_is_forgotten_and_nothing_repeated(
     assert world.holds(PROJECT, "dev") == first["alias"]
     marks_of_dev = [entry["alias"] for entry in (first, second, first)]
     assert world.barrier.names("clean-dev") == [f"clean-dev-{alias}" for alias in marks_of_dev]
+    # The request went with its task; the Freight can still be asked for by name.
+    again = world.trigger(PIPELINE, {"freight": second["alias"], "stages": ["prod"]})
+    world.wait_for_state(PIPELINE, again, "prod.gate", "awaiting_input")
     # The watcher goes on as well.
     world.registry.push_image("clean/app", "1.0.2", created=datetime.now(UTC))
     world.wait_for_freight(PROJECT, 3)
