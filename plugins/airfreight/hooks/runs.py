@@ -77,14 +77,15 @@ def task_states(dag_id: str, run_id: str, task_ids: Iterable[str]) -> dict[str, 
 def promotion_has_ended(dag_id: str, run_id: str, promote: str, verify: str) -> bool:
     """Say whether a run's promote and verify of a Stage will do nothing more.
 
-    Promote ended badly, or it succeeded and verify ended; or the run is gone or over.
+    Promote ended badly, or it succeeded and verify ended; or the run is gone or over. A run that decided or promoted had
+    both tasks: where one is missing somebody cleaned it away (`airflow db clean` may leave the run itself).
     """
     states = task_states(dag_id, run_id, (promote, verify))
-    last = states.get(verify if states.get(promote) == "success" else promote)
-    if last in ENDED:
+    last = verify if states.get(promote) == "success" else promote
+    if last not in states or states[last] in ENDED:
         return True
     run = read_run(dag_id, run_id)
-    return run is None or (last is None and run.state in ("success", "failed"))
+    return run is None or (states[last] is None and run.state in ("success", "failed"))
 
 
 def task_is_open(dag_id: str, run_id: str, task_id: str) -> bool:
