@@ -47,8 +47,8 @@ def run_ids(world: World) -> list[str]:
 def test_after_everything_was_cleaned_nothing_is_forgotten_and_nothing_repeated(
     world: World,
 ) -> None:
-    """Guards: the register names a Freight's run (`WarehouseRegister.run_of`), without which the refresh makes a second;
-    a claimant whose tasks are gone has ended (`promotion_has_ended`), without which the rollback waits for ever.
+    """Guards: the register names a Freight's run (`WarehouseRegister.run_of`), else the refresh makes a second; a
+    claimant whose tasks are gone has ended (`promotion_has_ended`), else the rollback waits for ever.
     """
     manifests = project(PROJECT, auto("dev")) + warehouse("app", "clean/app")
     manifests += stage("dev", ["app"], "direct: true", marks("clean-dev"))

@@ -77,8 +77,8 @@ def task_states(dag_id: str, run_id: str, task_ids: Iterable[str]) -> dict[str, 
 def promotion_has_ended(dag_id: str, run_id: str, promote: str, verify: str) -> bool:
     """Say whether a run's promote and verify of a Stage will do nothing more.
 
-    Promote ended badly, or it succeeded and verify ended; or the run is gone or over. A run that decided or promoted had
-    both tasks: where one is missing somebody cleaned it away (`airflow db clean` may leave the run itself).
+    Promote ended badly, or it succeeded and verify ended; or the run is gone or over. A run that decided or promoted
+    had both tasks: where one is missing it was cleaned away (`airflow db clean` may leave the run itself).
     """
     states = task_states(dag_id, run_id, (promote, verify))
     last = verify if states.get(promote) == "success" else promote
