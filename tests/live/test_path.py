@@ -144,7 +144,7 @@ def test_a_rollback_of_prod_goes_through_its_gate(path: World) -> None:
         ),
         pytest.param(
             {"freight": "FIRST", "images": [{"repoURL": "evil", "tag": "1"}]},
-            "conf holds images; it may hold freight, stages, approve",
+            "conf holds 'images'; it may hold freight, stages, approve",
             id="made-up artifacts",
         ),
     ],
