@@ -111,9 +111,8 @@ class Stack:
 
     def start_components(self) -> None:
         """Start the four components side by side, on a database that is up."""
-        for name, argv in _COMPONENTS.items():
-            self._children[name] = self._child(name, argv)
-            self._children[name].start()
+        for name in _COMPONENTS:
+            self._start(name, name)
 
     def wait_until_healthy(self, timeout: float) -> None:
         """Return when all four components are healthy and answer; `timeout` in seconds.
@@ -152,9 +151,12 @@ class Stack:
         """Start one more component of the kind `name` beside those that run; return its own name."""
         number = sum(other.split("+")[0] == name for other in self._children) + 1
         own = f"{name}+{number}"
-        self._children[own] = self._child(own, _COMPONENTS[name])
-        self._children[own].start()
+        self._start(own, name)
         return own
+
+    def _start(self, name: str, kind: str) -> None:
+        self._children[name] = self._child(name, _COMPONENTS[kind])
+        self._children[name].start()
 
     def api(self, user: str = "admin") -> httpx.Client:
         """A client of Airflow's REST API logged in as the user; paths begin with ``/api/v2``."""

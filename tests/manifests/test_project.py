@@ -13,7 +13,7 @@ from airfreight.manifests.kinds import read_manifest
 from airfreight.manifests.nodes import read_documents
 from airfreight.manifests.project import LoadedProject, load_project
 from airfreight.manifests.steps import IN_STEPS, IN_VARS
-from airfreight.runtime.functions import known_functions
+from airfreight.runtime.functions import Scope, functions
 from airfreight.steps.builtin import builtin_registry
 
 REGISTRY = builtin_registry()
@@ -205,7 +205,7 @@ def test_a_project_that_is_no_folder_of_manifests_is_refused(tmp_path: Path, nam
 def test_the_functions_that_are_checked_are_those_of_a_promotion(
     context: Any, checked: dict[str, Any]
 ) -> None:
-    real = known_functions(context)
+    real = functions(Scope(), context)
 
     assert {name: (f.min_args, f.max_args) for name, f in checked.items()} == {
         name: (f.min_args, f.max_args) for name, f in real.items()

@@ -8,8 +8,8 @@ import yaml
 from airfreight.expr.templates import check_template
 from airfreight.model.promotion import PromotionPhase
 from airfreight.model.stage import PromotionTask, Stage
-from airfreight.runtime.functions import known_functions
 from airfreight.runtime.inflate import inflate
+from airfreight.steps.functions import declared
 from tests.runtime.step_kinds import IMAGE, START, EchoStep, World, freight, promotion
 
 COMMIT = {"repoURL": "https://git.example/app.git", "id": "ab" * 20, "message": "fix"}
@@ -142,8 +142,8 @@ def test_step_metas_tell_of_every_step_that_was_started():
 
 def test_the_parser_knows_the_functions_of_each_place():
     template = "${{ always() && imageFrom(vars.image) != nil }}"
-    assert check_template(template, known_functions("step")) == []
-    (error,) = check_template(template, known_functions("vars"))
+    assert check_template(template, declared("step")) == []
+    (error,) = check_template(template, declared("vars"))
     assert "always" in str(error)
 
 

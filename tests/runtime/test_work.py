@@ -28,8 +28,6 @@ class Site:
         self.workspace = folder / "work"
         self.kept = folder / "kept" / "dev.tar"
         self.register = StageRegister(MemoryStore())
-        self.fence = Fence(self.register, "mine")
-        self.fence.enter()
         self.workdir: WorkDirectory | None = None
         self.calls: list[str] = []
         self.waits = True
@@ -37,6 +35,8 @@ class Site:
         self.uses_workdir = True
 
     def work(self, record: PromotionRecord) -> PromotionRecord:
+        fence = Fence(self.register, "mine")
+        fence.enter()
         steps = StepRegistry((_Write(self), _Wait(self)))
 
         def engine(
@@ -54,12 +54,11 @@ class Site:
 
         return PromotionWork(
             record=record,
-            register=self.register,
+            fence=fence,
             workspace=Workspace(self.workspace),
             kept=lambda: self.kept,
             steps=steps,
             engine_for=engine,
-            fence=self.fence,
         ).run()
 
     def files(self) -> list[str]:

@@ -79,7 +79,7 @@ class Version:
         if not self.prerelease:
             return self.major, self.minor, self.patch, True, ()
         identifiers = tuple(_identifier(part) for part in self.prerelease.split("."))
-        return self.major, self.minor, self.patch, not self.prerelease, identifiers
+        return self.major, self.minor, self.patch, False, identifiers
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Version) and self.precedence == other.precedence
@@ -87,6 +87,7 @@ class Version:
     def __lt__(self, other: Version) -> bool:
         return self.precedence < other.precedence
 
+    # Written out: functools.total_ordering makes each of these two calls, and tags are compared by the ten thousand.
     def __le__(self, other: Version) -> bool:
         return self.precedence <= other.precedence
 

@@ -14,9 +14,7 @@ from pydantic import ValidationError
 
 from airfreight.runtime.claim import MadeDecision
 from airfreight.runtime.records import Decision
-
-# Newest decisions that are looked through for one that goes first: more than ever wait for one Stage.
-_RECENT = 100
+from airfreight.runtime.stage_register import KEPT_SPENT
 
 
 def read_decision(
@@ -32,7 +30,8 @@ def read_decision(
 
 def decisions_of(context: Context, log: Asset, dag_id: str, gate: str) -> list[MadeDecision]:
     """Return the newest decisions of a Stage's gate, in all runs."""
-    return list(_made(context["inlet_events"][log].ascending(False).limit(_RECENT), dag_id, gate))
+    newest = context["inlet_events"][log].ascending(False).limit(KEPT_SPENT)
+    return list(_made(newest, dag_id, gate))
 
 
 def _made(events: Any, dag_id: str, gate: str) -> Iterator[MadeDecision]:

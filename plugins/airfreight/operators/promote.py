@@ -142,16 +142,14 @@ class PromoteOperator(BaseOperator):
     def _work(
         self, context: Context, record: PromotionRecord, registers: Registers, fence: Fence
     ) -> Any:
-        register = registers.stages[self.stage_name]
         steps = builtin_registry()
         work = PromotionWork(
             record=record,
-            register=register,
+            fence=fence,
             workspace=workspace(),
             kept=lambda: kept_workdir(record.promotion.name),
             steps=steps,
             engine_for=engine_maker(self.runtime.project, steps, utc_now, self.log, fence),
-            fence=fence,
         )
         outcome = work.run()
         if outcome.status.phase.is_terminal:

@@ -80,6 +80,7 @@ class PromotionEngine:
             if _error_count(status) == errors or wait > patience:
                 return self._changed(status)
             patience -= wait
+            # Saved on both sides: before, so that a death in between keeps the count; after, to ask who may go on.
             status = self._changed(status)
             self._sleep(wait.total_seconds())
             status = self._changed(status, retry_after=None)

@@ -84,11 +84,6 @@ def functions(scope: Scope, context: Context) -> dict[str, Function]:
     }
 
 
-def known_functions(context: Context) -> Mapping[str, Function]:
-    """Return the functions that an expression of `context` may name, for checks before any Promotion is there."""
-    return declared(context)
-
-
 def has_failed(executions: Iterable[StepExecution]) -> bool:
     """Say whether a step that may not fail did."""
     return any(

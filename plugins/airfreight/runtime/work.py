@@ -10,7 +10,6 @@ from airfreight.model.promotion import PromotionStatus
 from airfreight.runtime.engine import PromotionEngine, needs_workdir, restart
 from airfreight.runtime.fence import Fence
 from airfreight.runtime.records import PromotionRecord
-from airfreight.runtime.stage_register import StageRegister
 from airfreight.runtime.workspace import Workspace, restore, save
 from airfreight.steps.git_worktree import repair_worktrees
 from airfreight.steps.registry import StepRegistry
@@ -28,12 +27,11 @@ class PromotionWork:
     """
 
     record: PromotionRecord
-    register: StageRegister
+    fence: Fence
     workspace: Workspace
     kept: Callable[[], Path]
     steps: StepRegistry
     engine_for: EngineFor
-    fence: Fence
 
     def run(self) -> PromotionRecord:
         """Return the record as it is then; the register holds the same."""
@@ -46,7 +44,7 @@ class PromotionWork:
                 save(workdir, self.kept())
             record = self._record(status)
             self.fence.check()
-            self.register.save(record)
+            self.fence.register.save(record)
             return record
         finally:
             self.workspace.remove(workdir)
@@ -66,7 +64,7 @@ class PromotionWork:
     def _save_progress(self, status: PromotionStatus) -> None:
         """The engine calls this before it runs a step and after: who was taken over stops here."""
         self.fence.check()
-        self.register.save_progress(self._record(status))
+        self.fence.register.save_progress(self._record(status))
 
     def _record(self, status: PromotionStatus) -> PromotionRecord:
         return self.record.model_copy(update={"status": status})
