@@ -97,13 +97,18 @@ def promote_ten_one_at_a_time(world: World, project_name: str) -> None:
     assert entered == sorted(entered, key=lambda name: decided[name])
 
 
-def travel_to_prod(world: World, project_name: str) -> None:
-    """An image travels through dev and staging to prod, approved by a person: three commits, one run."""
+def add_guestbook(world: World, project_name: str) -> None:
+    """Add the guestbook's project and GitOps repository; its images are those of ``<project>/guestbook``."""
     files = {f"overlays/{stage}/image.yaml": OVERLAY for stage in ("dev", "staging", "prod")}
     world.git.create(project_name, files)
     world.add_project(
         project_name, guestbook(project_name, f"{project_name}/guestbook", project_name)
     )
+
+
+def travel_to_prod(world: World, project_name: str) -> None:
+    """An image travels through dev and staging to prod, approved by a person: three commits, one run."""
+    add_guestbook(world, project_name)
     pipeline = f"{project_name}.pipeline.guestbook"
     world.unpause(pipeline)
     world.unpause(f"{project_name}.warehouse.guestbook")

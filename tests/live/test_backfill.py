@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from tests.live.manifests import OVERLAY, guestbook
+from tests.live.scenarios import add_guestbook
 from tests.live.world import World, eventually, run_id_of
 
 PROJECT = "past"
@@ -32,11 +32,9 @@ def backfill(world: World, days_ago: int, until_days_ago: int) -> None:
 
 
 def test_a_backfill_registers_what_the_warehouse_would_have_produced_then(world: World) -> None:
-    files = {f"overlays/{stage}/image.yaml": OVERLAY for stage in ("dev", "staging", "prod")}
-    world.git.create("past", files)
     for tag, age in (("1.0.0", 10), ("1.1.0", 6), ("1.2.0", 2)):
         world.registry.push_image("past/guestbook", tag, created=NOW - timedelta(days=age))
-    world.add_project(PROJECT, guestbook(PROJECT, "past/guestbook", "past"))
+    add_guestbook(world, PROJECT)
     world.unpause(PIPELINE)
     world.unpause(WAREHOUSE)
     live = world.wait_for_freight(PROJECT, 1)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
-import json
-import time
 from datetime import UTC, datetime
+from typing import Any
 
-from airfreight.cli.main import main
-from airfreight.cli.world import World as Terminal
 from tests.live.leaks import leaks
 from tests.live.manifests import auto, marks, project, stage, warehouse
+from tests.live.terminal import rows
 from tests.live.world import SECRETS, World, run_id_of
 
 PROJECT = "clean"
@@ -23,19 +20,7 @@ TABLES = (
 )
 
 
-def get_stages(world: World) -> list[dict[str, object]]:
-    environ = {
-        "AIRFREIGHT_API_URL": world.stack.url,
-        "AIRFREIGHT_USERNAME": "admin",
-        "AIRFREIGHT_PASSWORD": "admin",
-    }
-    out = io.StringIO()
-    words = ["get", "stages", "--project", PROJECT, "-o", "json"]
-    assert main(words, Terminal(out, out, environ, time.sleep)) == 0, out.getvalue()
-    return list(json.loads(out.getvalue()))
-
-
-def held(stages: list[dict[str, object]]) -> list[dict[str, object]]:
+def held(stages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Leave the open requests out: Airflow deletes them with their runs."""
     return [{k: v for k, v in row.items() if k not in ("requests", "waiting")} for row in stages]
 
@@ -63,7 +48,7 @@ def test_after_everything_was_cleaned_nothing_is_forgotten_and_nothing_repeated(
     world.registry.push_image("clean/app", "1.0.1", created=datetime.now(UTC))
     second = world.wait_for_freight(PROJECT, 2)
     world.wait_for_state(PIPELINE, run_id_of(second), "prod.gate", "awaiting_input")
-    stages, freight = get_stages(world), world.freight(PROJECT)
+    stages, freight = rows(world, PROJECT, "get", "stages"), world.freight(PROJECT)
 
     # What is deleted here the search at the end of the suite will not see.
     assert leaks(world, SECRETS) == []
@@ -76,7 +61,7 @@ def test_after_everything_was_cleaned_nothing_is_forgotten_and_nothing_repeated(
     refresh = world.trigger(WAREHOUSE)
     assert world.wait_for_run(WAREHOUSE, refresh) == "success"
     assert run_ids(world) == left
-    assert held(get_stages(world)) == held(stages)
+    assert held(rows(world, PROJECT, "get", "stages")) == held(stages)
     assert world.freight(PROJECT) == freight
 
     back = world.trigger(PIPELINE, {"freight": first["alias"], "stages": ["dev"]})

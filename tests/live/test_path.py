@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.live.manifests import OVERLAY, guestbook
-from tests.live.scenarios import discover_ten_times
+from tests.live.manifests import OVERLAY
+from tests.live.scenarios import add_guestbook, discover_ten_times
 from tests.live.world import World, eventually, run_id_of, timed
 
 PROJECT = "path"
@@ -18,9 +18,7 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 
 @pytest.fixture(scope="module")
 def path(world: World) -> World:
-    files = {f"overlays/{stage}/image.yaml": OVERLAY for stage in ("dev", "staging", "prod")}
-    world.git.create("path", files)
-    world.add_project(PROJECT, guestbook(PROJECT, "path/guestbook", "path"))
+    add_guestbook(world, PROJECT)
     world.unpause(PIPELINE)
     world.unpause(WAREHOUSE)
     return world

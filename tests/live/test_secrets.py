@@ -25,7 +25,7 @@ stringData: {repoURL: "@HOST@/secret/app"}
 
 
 def test_a_registry_with_a_login_is_read_and_no_login_is_left_anywhere(world: World) -> None:
-    """Guards: logins travel as ids and in headers only; each kind of place was seen to be searched."""
+    """Guards: logins travel as ids and in headers only."""
     with DebianRegistry((SHARED_IMAGES["login"], SHARED_IMAGES["password"])) as closed:
         assert httpx.get(f"http://{closed.host}/v2/", trust_env=False).status_code == 401
         closed.push_image("secret/app", "1.0.0", created=datetime.now(UTC))
@@ -47,3 +47,8 @@ def test_a_secret_left_behind_would_be_found(world: World) -> None:
         left.write_bytes(b"before " + form + b" after")
         assert leaks(world, SECRETS) == [f"file {left}"]
     left.unlink()
+    dag_id = f"{PROJECT}.pipeline.app"
+    (run,) = (run["dag_run_id"] for run in world.runs(dag_id))
+    world.write_xcom(dag_id, run, "dev.gate", SECRETS[1])
+    world.git.create("left", {"login.txt": SECRETS[0]})
+    assert set(leaks(world, SECRETS)) >= {"table xcom", "git left.git"}

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from tests.live.manifests import OVERLAY, guestbook
+from tests.live.scenarios import add_guestbook
 from tests.live.world import World, run_id_of
 
 PIPELINE = "survival.pipeline.guestbook"
 
 
 def test_the_path_survives_a_killed_triggerer_and_a_killed_scheduler(world: World) -> None:
-    files = {f"overlays/{stage}/image.yaml": OVERLAY for stage in ("dev", "staging", "prod")}
-    world.git.create("survival", files)
-    world.add_project("survival", guestbook("survival", "survival/guestbook", "survival"))
+    add_guestbook(world, "survival")
     world.unpause(PIPELINE)
     world.unpause("survival.warehouse.guestbook")
 

@@ -235,15 +235,21 @@ def test_five_who_push_at_once_all_arrive(new_bench: BenchMaker, server: GitHttp
     assert {output["commit"] for output in outputs} <= {sha for sha, _ in server.log("app")}
 
 
-def test_a_push_that_is_always_overtaken_gives_up_after_its_attempts(
-    bench: Bench, server: GitHttpServer
-) -> None:
+def commit_behind_a_lock(bench: Bench, server: GitHttpServer) -> Path:
+    """Commit to a branch that the server keeps locked, as in the middle of others' pushes; return the lock."""
     server.create("app", {"a.txt": "one\n"})
     bench.clone(server.url("app"))
     (bench.root / "src/a.txt").write_text("two\n")
     bench.run(GitCommitStep(), path="src", message="Ours")
     lock = server.path("app") / "refs/heads/main.lock"
     lock.touch()
+    return lock
+
+
+def test_a_push_that_is_always_overtaken_gives_up_after_its_attempts(
+    bench: Bench, server: GitHttpServer
+) -> None:
+    commit_behind_a_lock(bench, server)
     waits: list[float] = []
     with pytest.raises(RetryableStepError, match="before each of 3 attempts"):
         bench.run(GitPushStep(sleep=waits.append, chance=lambda: 1.0), path="src", maxAttempts=3)
@@ -254,12 +260,7 @@ def test_a_push_asks_before_each_attempt_whether_the_promotion_is_still_its_own(
     bench: Bench, server: GitHttpServer
 ) -> None:
     """Guard: `check_fence` in `GitPushStep._push`; without it the second attempt pushes."""
-    server.create("app", {"a.txt": "one\n"})
-    bench.clone(server.url("app"))
-    (bench.root / "src/a.txt").write_text("two\n")
-    bench.run(GitCommitStep(), path="src", message="Ours")
-    lock = server.path("app") / "refs/heads/main.lock"
-    lock.touch()
+    lock = commit_behind_a_lock(bench, server)
     asked: list[bool] = []
 
     def overtaken() -> None:
