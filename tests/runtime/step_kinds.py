@@ -17,6 +17,7 @@ from airfreight.model.credential import Credential
 from airfreight.model.freight import Freight, FreightContent
 from airfreight.model.promotion import InflatedStep, Promotion, PromotionStatus
 from airfreight.runtime.engine import PromotionEngine
+from airfreight.runtime.functions import Sources
 from airfreight.steps.base import (
     PromotionStep,
     StepConfig,
@@ -100,7 +101,7 @@ class World:
     """An engine with a clock that only sleeping moves, and all that it told."""
 
     kinds: Iterable[PromotionStep[Any]] = ()
-    config_maps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    sources: Sources = field(default_factory=Sources)
     now: datetime = START
     slept: list[float] = field(default_factory=list)
     changes: list[PromotionStatus] = field(default_factory=list)
@@ -118,7 +119,8 @@ class World:
             sleep=self._sleep,
             on_change=self.changes.append,
             on_step=lambda alias, event, message: self.groups.append((alias, event, message)),
-            config_maps=self.config_maps,
+            sources=self.sources,
+            ui_base_url="https://airflow.example",
         )
         return engine.run(promotion, status or PromotionStatus())
 

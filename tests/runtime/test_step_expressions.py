@@ -8,6 +8,7 @@ import yaml
 from airfreight.expr.templates import check_template
 from airfreight.model.promotion import PromotionPhase
 from airfreight.model.stage import PromotionTask, Stage
+from airfreight.runtime.functions import Sources
 from airfreight.runtime.inflate import inflate
 from airfreight.steps.functions import declared
 from tests.runtime.step_kinds import IMAGE, START, EchoStep, World, freight, promotion
@@ -41,7 +42,7 @@ def value_of(template, *, variables=None, before=()):
         variables=variables,
         collection=[OTHER, THIRD],
     )
-    ended = World(config_maps=MAPS).run(here)
+    ended = World(sources=Sources(config_maps=MAPS)).run(here)
     assert ended.phase is PromotionPhase.SUCCEEDED, ended.message
     return ended.state[here.steps[-1].alias]["value"]
 
@@ -71,6 +72,7 @@ def value_of(template, *, variables=None, before=()):
          "calm-otter of web"),
         ("${{ ctx.meta.promotion.actor }} ${{ ctx.meta.step.alias }}", "alice step-1"),
         ("${{ ctx.meta.promotion.rollback }}", False),
+        ("${{ ctx.uiBaseUrl }}", "https://airflow.example"),
         ("${{ nobody }}", None),
     ],
 )  # fmt: skip

@@ -10,6 +10,7 @@ from airfreight.errors import RefusedError
 from airfreight.model.promotion import Promotion, PromotionPhase, PromotionStatus
 from airfreight.runtime.engine import PromotionEngine
 from airfreight.runtime.fence import Fence
+from airfreight.runtime.functions import Sources
 from airfreight.runtime.records import PromotionRecord
 from airfreight.runtime.stage_register import StageRegister
 from airfreight.runtime.work import PromotionWork
@@ -50,6 +51,8 @@ class Site:
                 sleep=lambda seconds: None,
                 on_change=on_change,
                 on_step=lambda alias, event, message: None,
+                sources=Sources(),
+                ui_base_url="",
             )
 
         return PromotionWork(

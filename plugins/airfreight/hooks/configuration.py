@@ -36,6 +36,11 @@ def _read(name: str, default: Any) -> Any:
         ) from error
 
 
+def ui_base_url() -> str:
+    """Return the address of Airflow's UI, or an empty string where nobody set it."""
+    return str(conf.get("api", "base_url", fallback="") or "").rstrip("/")
+
+
 def is_local_executor() -> bool:
     """Say whether all workers run on this machine and so share its folders."""
     return (

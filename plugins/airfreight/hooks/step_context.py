@@ -11,12 +11,14 @@ from typing import Any
 
 from airfreight.artifacts.guarded_http import guarded_client
 from airfreight.errors import SettingsError
-from airfreight.hooks.configuration import is_local_executor, read_settings
-from airfreight.hooks.repository import ConnectionCredentials
+from airfreight.hooks.configuration import is_local_executor, read_settings, ui_base_url
+from airfreight.hooks.repository import ConnectionCredentials, RepositoryHook
 from airfreight.manifests.project import LoadedProject
 from airfreight.model.promotion import InflatedStep, Promotion, PromotionStatus
+from airfreight.runtime.connection_secrets import ConnectionSecrets
 from airfreight.runtime.engine import PromotionEngine
 from airfreight.runtime.fence import Fence
+from airfreight.runtime.functions import Sources
 from airfreight.runtime.settings import Settings
 from airfreight.runtime.work import EngineFor
 from airfreight.runtime.workspace import Workspace
@@ -35,6 +37,8 @@ def engine_maker(
     """Return what makes an engine for a work directory."""
     settings = read_settings()
     credentials = ConnectionCredentials(project.name, project.credentials)
+    sources = _sources(project)
+    address = ui_base_url()
     step_settings = StepSettings(
         allow_loopback=settings.allow_loopback,
         allow_credentials_over_http=settings.allow_credentials_over_http,
@@ -70,10 +74,23 @@ def engine_maker(
             sleep=time.sleep,
             on_change=on_change,
             on_step=_Groups(log),
-            config_maps={config.name: config.data for config in project.config_maps},
+            sources=sources,
+            ui_base_url=address,
         )
 
     return engine_for
+
+
+def _sources(project: LoadedProject) -> Sources:
+    secrets = ConnectionSecrets(
+        project.name, project.credentials, lambda name: RepositoryHook(name).get_conn()
+    )
+    return Sources(
+        config_maps={config.name: config.data for config in project.config_maps},
+        secret=secrets.own,
+        shared_secret=secrets.shared,
+        redact=secrets.redact,
+    )
 
 
 class _Groups:

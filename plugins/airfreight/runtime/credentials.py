@@ -23,7 +23,7 @@ def find_connection(
     """
     for credential in sorted(credentials, key=lambda c: c.name):
         if credential.cred_type == kind and _opens(credential, kind, url):
-            return _own(credential.connection_id, project)
+            return own_connection(credential.connection_id, project)
     return None
 
 
@@ -36,7 +36,8 @@ def _opens(credential: RepositoryCredential, kind: str, url: str) -> bool:
     return any(pattern.fullmatch(text) for text in (url, normalize(url)))
 
 
-def _own(connection_id: str, project: str) -> str:
+def own_connection(connection_id: str, project: str) -> str:
+    """Return `connection_id`; raises SettingsError where it is none that the project may use."""
     prefixes = connection_prefixes(project)
     if not connection_id.startswith(prefixes):
         raise SettingsError(

@@ -18,7 +18,7 @@ from airfreight.model.promotion import (
 )
 from airfreight.runtime.attempt import Attempt, Verdict, attempt_step, judge
 from airfreight.runtime.environment import StepEvaluation
-from airfreight.runtime.functions import has_failed
+from airfreight.runtime.functions import Sources, has_failed
 from airfreight.steps.base import PromotionStep, StepContext
 from airfreight.steps.registry import StepRegistry
 
@@ -33,8 +33,9 @@ class PromotionEngine:
     """Runs Promotions; holds no state of its own between two runs.
 
     `context_for` gets the step's earlier output as its third argument. `on_change` gets each new status before the
-    engine goes on, so that what it saves is never behind what was done by more than one step's run. `config_maps` is
-    what ``configMap()`` reads: name → data.
+    engine goes on, so that what it saves is never behind what was done by more than one step's run. `sources` and
+    `ui_base_url` (empty where it is not known) are what expressions read from outside the Promotion; no message shows
+    a password that they read.
     """
 
     def __init__(
@@ -46,7 +47,8 @@ class PromotionEngine:
         sleep: Callable[[float], object],
         on_change: Callable[[PromotionStatus], object],
         on_step: OnStep,
-        config_maps: Mapping[str, Mapping[str, str]] | None = None,
+        sources: Sources,
+        ui_base_url: str,
     ) -> None:
         self._registry = registry
         self._context_for = context_for
@@ -54,7 +56,8 @@ class PromotionEngine:
         self._sleep = sleep
         self._on_change = on_change
         self._on_step = on_step
-        self._config_maps = config_maps or {}
+        self._sources = sources
+        self._ui_base_url = ui_base_url
 
     def run(self, promotion: Promotion, status: PromotionStatus) -> PromotionStatus:
         """Go on from `status` until the Promotion ends or a step waits.
@@ -131,7 +134,8 @@ class PromotionEngine:
         except ExpressionError as error:
             return Verdict(StepStatus.ERRORED, f"if cannot be evaluated: {error}")
         if not isinstance(answer, bool):
-            text = f"if must yield true or false, not {answer!r:.80}; write it as ${{{{ … }}}}"
+            kind = type(answer).__name__
+            text = f"if must yield true or false, not {kind}; write it as ${{{{ … }}}}"
             return Verdict(StepStatus.ERRORED, text)
         return None if answer else Verdict(StepStatus.SKIPPED, "skipped: if is false")
 
@@ -148,9 +152,10 @@ class PromotionEngine:
         verdict = judge(step, kind, execution, attempt, self._clock())
         if verdict.retry_after is None:
             return self._ended(step, status, verdict)
-        running = {"message": verdict.message, "error_count": verdict.error_count}
+        message = self._sources.redact(verdict.message)
+        running = {"message": message, "error_count": verdict.error_count}
         status = _replace_execution(status, execution.model_copy(update=running))
-        waiting = {"message": verdict.message, "retry_after": verdict.retry_after}
+        waiting = {"message": message, "retry_after": verdict.retry_after}
         return status.model_copy(update=waiting)
 
     def _ended(
@@ -160,7 +165,7 @@ class PromotionEngine:
         execution = status.executions[status.current_step] if started else _execution(step)
         ended = {
             "status": verdict.status,
-            "message": verdict.message,
+            "message": self._sources.redact(verdict.message),
             "error_count": verdict.error_count,
             "finished_at": self._clock(),
         }
@@ -178,7 +183,7 @@ class PromotionEngine:
     def _evaluation(
         self, step: InflatedStep, promotion: Promotion, status: PromotionStatus
     ) -> StepEvaluation:
-        return StepEvaluation(promotion, step, status, self._config_maps)
+        return StepEvaluation(promotion, step, status, self._sources, self._ui_base_url)
 
     def _changed(self, status: PromotionStatus, **update: Any) -> PromotionStatus:
         status = status.model_copy(update=update)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,9 +23,8 @@ class StepEvaluation:
     promotion: Promotion
     step: InflatedStep
     status: PromotionStatus
-    config_maps: Mapping[str, Mapping[str, str]]
-    sources: Sources = field(default_factory=Sources)
-    ui_base_url: str = ""
+    sources: Sources
+    ui_base_url: str
 
     def condition(self) -> Any:
         """Return what the step's `if` yields; anything but a bool is the author's mistake."""
@@ -65,7 +64,7 @@ class StepEvaluation:
             freight=self.promotion.freight_collection,
             executions=self._earlier(),
             task_alias=self.step.task_alias,
-            sources=replace(self.sources, config_maps=self.config_maps),
+            sources=self.sources,
         )
         return functions(scope, context)
 

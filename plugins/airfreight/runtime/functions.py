@@ -33,13 +33,15 @@ class Sources:
     """Where functions read what is not the Promotion's own, by name.
 
     A Secret names an Airflow Connection: `secret` and `shared_secret` return its login as ``username`` and
-    ``password``, nothing where there is no such Secret, and raise ExpressionError where it cannot be read.
+    ``password``, nothing where there is no such Secret, and raise ExpressionError where it cannot be read. `redact`
+    takes out of a message what they returned.
     """
 
     config_maps: Mapping[str, Data] = field(default_factory=dict)
     shared_config_maps: Mapping[str, Data] = field(default_factory=dict)
     secret: Callable[[str], Data] = _no_connections
     shared_secret: Callable[[str], Data] = _no_connections
+    redact: Callable[[str], str] = lambda message: message
     stage_metadata: Callable[[str], Mapping[str, Any] | None] = lambda _: None
     freight: Callable[[str], Freight | None] = lambda _: None
 

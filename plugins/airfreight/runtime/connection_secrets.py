@@ -1,0 +1,77 @@
+"""What ``secret()`` and ``sharedSecret()`` read: logins of Connections, by the names of Secrets (`kargo.md` §3.3)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+
+from airfreight.errors import ExpressionError, SettingsError
+from airfreight.model.credential import Credential
+from airfreight.model.naming import connection_prefixes
+from airfreight.model.project import RepositoryCredential
+from airfreight.runtime.credentials import own_connection
+from airfreight.runtime.functions import Data
+
+_HIDDEN = "***"
+
+
+class ConnectionSecrets:
+    """Reads each Connection once, and remembers what must not be shown.
+
+    `read` returns the login of a Connection's id, or raises SettingsError.
+    """
+
+    def __init__(
+        self,
+        project: str,
+        credentials: Iterable[RepositoryCredential],
+        read: Callable[[str], Credential | None],
+    ) -> None:
+        self._project = project
+        self._credentials = {credential.name: credential for credential in credentials}
+        self._read = read
+        self._logins: dict[str, Credential] = {}
+
+    def own(self, name: str) -> Data:
+        """Return ``username`` and ``password`` of a Secret of the project, or nothing where there is none.
+
+        Raises ExpressionError where the Connection is missing, or none that the project may use.
+        """
+        credential = self._credentials.get(name)
+        return self._login(credential) if credential is not None else {}
+
+    def shared(self, name: str) -> Data:
+        """Return the same of a generic Secret that names a shared Connection; of any other one, nothing."""
+        credential = self._credentials.get(name)
+        _, shared = connection_prefixes(self._project)
+        if (
+            credential is None
+            or credential.cred_type != "generic"
+            or not credential.connection_id.startswith(shared)
+        ):
+            return {}
+        return self._login(credential)
+
+    def redact(self, text: str) -> str:
+        """Return `text` without the passwords that were read."""
+        for password in sorted((login.password for login in self._logins.values()), key=len)[::-1]:
+            for spelling in _spellings(password):
+                text = text.replace(spelling, _HIDDEN)
+        return text
+
+    def _login(self, credential: RepositoryCredential) -> Data:
+        try:
+            connection_id = own_connection(credential.connection_id, self._project)
+            login = self._logins.get(connection_id) or self._read(connection_id)
+        except SettingsError as error:
+            raise ExpressionError(f"secret {credential.name!r}: {error}") from error
+        login = login or Credential(username="", password="")
+        self._logins[connection_id] = login
+        return {"username": login.username, "password": login.password}
+
+
+def _spellings(password: str) -> list[str]:
+    """Return the password as it stands in a text, in JSON and between quotes, the longest first."""
+    quoted = (json.dumps(password), json.dumps(password, ensure_ascii=False), repr(password))
+    spellings = {password, *(text[1:-1] for text in quoted)} - {""}
+    return sorted(spellings, key=len, reverse=True)
