@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from airfreight.errors import ExpressionError
 from airfreight.expr.limits import Meter
-from airfreight.expr.regular import compile_pattern, sound
+from airfreight.expr.regular import compile_pattern
 from airfreight.expr.values import (
     AnyMap,
     Moment,
@@ -21,6 +21,7 @@ from airfreight.expr.values import (
     type_name,
     wrap,
 )
+from airfreight.model.patterns import sound
 
 Operator: TypeAlias = Callable[[Value, Value, Meter], Value]
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import fnmatch
 from typing import Literal
 
-import re2
 from pydantic import Field, model_validator
 
 from airfreight.model.base import LabelRequirement, Model, Name
-from airfreight.model.patterns import pattern_fault
+from airfreight.model.patterns import name_pattern
 
 
 class Project(Model):
@@ -19,24 +17,10 @@ class Project(Model):
 
 
 def _check_name_pattern(pattern: str) -> None:
-    kind, colon, rest = pattern.partition(":")
-    if not colon or kind == "glob":
-        return
-    if kind not in ("regex", "regexp"):
+    kind, colon, _ = pattern.partition(":")
+    if colon and kind not in ("glob", "regex", "regexp"):
         raise ValueError(f"unknown prefix {kind + ':'!r}; expected glob:, regex: or a bare name")
-    fault = pattern_fault(rest)
-    if fault:
-        raise ValueError(f"bad regular expression {rest!r}: {fault}")
-
-
-def name_matches(pattern: str, name: str) -> bool:
-    """Say whether a Stage's `name` meets `pattern`: bare is exact; `glob:`; `regex:` or `regexp:` (unanchored)."""
-    kind, colon, rest = pattern.partition(":")
-    if not colon:
-        return pattern == name
-    if kind == "glob":
-        return fnmatch.fnmatchcase(name, rest)
-    return re2.search(rest, name) is not None
+    name_pattern(pattern)
 
 
 class StageSelector(Model):
@@ -53,7 +37,7 @@ class StageSelector(Model):
 
     def matches(self, name: str, labels: dict[str, str]) -> bool:
         """Say whether a Stage with this name and these labels is meant."""
-        if self.name and not name_matches(self.name, name):
+        if self.name and not name_pattern(self.name)(name):
             return False
         if any(labels.get(key) != value for key, value in self.match_labels.items()):
             return False

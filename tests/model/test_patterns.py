@@ -1,0 +1,51 @@
+"""Every row of Kargo's own name and path patterns."""
+
+import json
+import posixpath
+import re
+from pathlib import Path
+
+import pytest
+
+from airfreight.model.globs import glob_expression
+from airfreight.model.patterns import name_pattern, path_pattern
+
+ROWS = json.loads(
+    (Path(__file__).parents[1] / "conformance/patterns.json").read_text(encoding="utf-8")
+)["cases"]
+PARSE = {"name": name_pattern, "path": path_pattern}
+
+
+def is_dotted_name_below(row):
+    """Say whether Kargo refuses a path for two dots within a name, where we do not."""
+    if row["kind"] != "path" or row["pattern"].startswith(("glob:", "regex:", "regexp:")):
+        return False
+    names = posixpath.normpath(row["input"]).split("/")
+    return ".." not in names and any(".." in name for name in names)
+
+
+@pytest.mark.parametrize(
+    "row", ROWS, ids=lambda row: ascii(f"{row['kind']} {row['pattern']} {row['input']}"[:70])
+)
+def test_a_pattern_matches_what_kargos_matches(row, capfd):
+    if row.get("error"):
+        with pytest.raises(ValueError, match=r"bad (glob|regular expression)"):
+            PARSE[row["kind"]](row["pattern"])
+    else:
+        matches = PARSE[row["kind"]](row["pattern"])(row["input"])
+        assert matches == (row["match"] or is_dotted_name_below(row))
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("glob", "reason"),
+    [
+        ("{a", "a '{' without '}'"),
+        ("a}", "a '}' without '{'"),
+        ("[]", "an empty '[]'"),
+        ("{a,b}" * 20, "more than 1000 alternatives"),
+    ],
+)
+def test_a_bad_glob_is_refused_with_the_reason(glob, reason):
+    with pytest.raises(ValueError, match=re.escape(reason)):
+        glob_expression(glob)
