@@ -6,12 +6,16 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
+from airfreight.model.stage import Step
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = (
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
     ROOT / "CHANGELOG.md",
-    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
 )
 _FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -42,6 +46,12 @@ def blocks(page: Path, language: str) -> list[Block]:
         for found in _FENCE.finditer(text)
         if found["language"] == language
     ]
+
+
+def example(kind: str) -> Step:
+    """Return the example of a step's page, its templates not evaluated."""
+    (block,) = blocks(ROOT / "docs" / "steps" / f"{kind}.md", "yaml")
+    return Step.model_validate(yaml.safe_load(block.text))
 
 
 def section(page: str, heading: str) -> str:

@@ -62,7 +62,8 @@ def _rows(text: str) -> dict[str, list[str]]:
 def test_every_step_kind_has_an_entry_with_its_fields_and_what_a_second_run_does(
     step: PromotionStep[Any],
 ) -> None:
-    entry = section("docs/steps.md", step.kind)
+    entry = read(f"docs/steps/{step.kind}.md")
+    assert entry.startswith(f"# {step.kind}\n")
     assert _fields(step.config_type) - code_words(entry) == set()
     for part in ("\nOutput:", "\nSecond run:", "\n```yaml\n"):
         assert part in entry
@@ -70,7 +71,7 @@ def test_every_step_kind_has_an_entry_with_its_fields_and_what_a_second_run_does
 
 @pytest.mark.parametrize("step", builtin_steps(), ids=lambda step: step.kind)
 def test_the_defaults_of_a_steps_fields_are_those_of_its_config(step: PromotionStep[Any]) -> None:
-    rows = _rows(section("docs/steps.md", step.kind))
+    rows = _rows(read(f"docs/steps/{step.kind}.md"))
     for name, info in step.config_type.model_fields.items():
         default = rows[info.alias or name][2]
         if info.is_required():
@@ -87,16 +88,27 @@ def test_the_defaults_of_a_steps_fields_are_those_of_its_config(step: PromotionS
 
 
 @pytest.mark.parametrize("step", builtin_steps(), ids=lambda step: step.kind)
-def test_every_step_kind_has_the_threshold_and_time_out_that_the_page_says(
+def test_a_page_says_the_threshold_and_the_time_out_where_they_are_not_the_usual_ones(
     step: PromotionStep[Any],
 ) -> None:
-    assert "Every kind here has the threshold 1 and no time-out of its own" in read("docs/steps.md")
-    assert (step.default_error_threshold, step.default_timeout) == (1, None)
+    page = read(f"docs/steps/{step.kind}.md")
+    threshold = re.search(r"The error threshold is (\d+)", page)
+    time_out = re.search(r"The time-out is (\d+) minutes", page)
+    assert int(threshold[1] if threshold else 1) == step.default_error_threshold
+    assert (timedelta(minutes=int(time_out[1])) if time_out else None) == step.default_timeout
 
 
-def test_the_page_of_steps_has_no_entry_for_a_kind_that_is_not_there() -> None:
-    headings = re.findall(r"^## (.+)$", read("docs/steps.md"), re.MULTILINE)
-    assert headings == sorted(step.kind for step in builtin_steps())
+@pytest.mark.parametrize("step", builtin_steps(), ids=lambda step: step.kind)
+def test_the_example_of_a_step_is_run_by_a_test_of_the_step(step: PromotionStep[Any]) -> None:
+    call = f'example_config("{step.kind}"'
+    assert any(call in file.read_text() for file in (ROOT / "tests" / "steps").rglob("*.py"))
+
+
+def test_each_kind_has_a_page_and_a_row_and_no_other_has_one() -> None:
+    kinds = sorted(step.kind for step in builtin_steps())
+    rows = re.findall(r"^\| \[(.+)\]\(steps/(.+)\.md\) \|", read("docs/steps.md"), re.MULTILINE)
+    assert rows == [(kind, kind) for kind in kinds]
+    assert sorted(page.stem for page in (ROOT / "docs" / "steps").glob("*.md")) == kinds
 
 
 @pytest.mark.parametrize("name", setting_names())

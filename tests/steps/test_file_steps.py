@@ -12,6 +12,7 @@ from airfreight.steps.copy import CopyConfig, CopyStep
 from airfreight.steps.delete import DeleteConfig, DeleteStep
 from airfreight.steps.fail import FailConfig, FailStep
 from airfreight.steps.glob import Glob
+from tests.steps.examples import example_config
 from tests.steps.files import context_at
 
 
@@ -166,3 +167,35 @@ def test_fail_ends_as_failed(tmp_path: Path, config: dict[str, str], message: st
     with pytest.raises(TerminalStepError, match=message) as caught:
         FailStep().run(FailConfig.model_validate(config), context_at(tmp_path))
     assert caught.value.failed
+
+
+def test_the_example_of_copy_leaves_out_what_it_ignores(tmp_path: Path):
+    for name in ("Chart.yaml", "README.md", "tests/a.yaml"):
+        place = tmp_path / "source/charts" / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(name)
+    copy(tmp_path, **example_config("copy"))
+    assert tree(tmp_path / "target") == ["charts/Chart.yaml"]
+
+
+def test_the_example_of_delete_deletes_what_its_globs_match(tmp_path: Path):
+    for name in ("target/a/b.tmp", "target/old/x", "target/kept.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    config = DeleteConfig.model_validate(example_config("delete"))
+    DeleteStep().run(config, context_at(tmp_path))
+    assert tree(tmp_path) == ["target/kept.txt"]
+
+
+def test_the_example_of_fail_fails_with_its_message(tmp_path: Path):
+    config = FailConfig.model_validate(example_config("fail"))
+    with pytest.raises(TerminalStepError, match="failed: there is an open incident"):
+        FailStep().run(config, context_at(tmp_path))
+
+
+def test_the_example_of_compose_output_puts_out_what_earlier_steps_gave(tmp_path: Path):
+    config = example_config("compose-output", outputs={"push": {"commit": "abc"}})
+    result = ComposeOutputStep().run(
+        ComposeOutputConfig.model_validate(config), context_at(tmp_path)
+    )
+    assert result.output == {"commit": "abc", "note": "promoted by alice"}

@@ -14,6 +14,7 @@ from airfreight.errors import RetryableStepError, TerminalStepError
 from airfreight.model.promotion import StepStatus
 from airfreight.steps.base import StepResult
 from airfreight.steps.http import HttpConfig, HttpStep
+from tests.steps.examples import example_config
 from tests.steps.files import context_at
 
 TWO_MIB = 2 * 1024 * 1024
@@ -21,6 +22,7 @@ ANSWERS: dict[str, tuple[int, str, bytes]] = {
     "/json": (200, "application/json", b'{"ok": true, "n": 7}'),
     "/yaml": (200, "application/yaml", b"ok: true\nd: 2026-01-01\n"),
     "/bomb": (200, "application/yaml", b"a: &a [1]\nb: [*a, *a]\n"),
+    "/api/incidents?service=shop": (200, "application/json", b'{"incidents": []}'),
     "/text": (200, "text/plain", b"hello"),
     "/odd": (200, "image/png", b'{"ok": true}'),
     "/odd-no-json": (200, "image/png", b"\x89PNG"),
@@ -208,3 +210,9 @@ def test_a_failed_connection_counts_as_an_error_and_shows_no_login(tmp_path: Pat
 def test_a_bad_config_is_refused(config: dict[str, Any], message: str):
     with pytest.raises(ValidationError, match=message):
         HttpConfig.model_validate(config)
+
+
+def test_the_example_of_http_puts_out_whether_an_incident_is_open(server: str, tmp_path: Path):
+    config = example_config("http", hosts={"https://status.example.com": server})
+    result = HttpStep().run(HttpConfig.model_validate(config), context_at(tmp_path))
+    assert (result.status, result.output) == (StepStatus.SUCCEEDED, {"open": False})

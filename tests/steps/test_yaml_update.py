@@ -14,6 +14,7 @@ from airfreight.errors import TerminalStepError
 from airfreight.steps.key_path import split_key
 from airfreight.steps.yaml_edit import set_values
 from airfreight.steps.yaml_update import YamlUpdateConfig, YamlUpdateStep
+from tests.steps.examples import example_config
 from tests.steps.files import context_at
 
 CONFORMANCE = Path(__file__).parents[1] / "conformance"
@@ -147,3 +148,13 @@ def test_a_path_that_leads_out_or_nowhere_is_refused(tmp_path: Path, path: str):
 def test_a_bad_config_is_refused(config: dict[str, Any], message: str):
     with pytest.raises(ValidationError, match=message):
         YamlUpdateConfig.model_validate(config)
+
+
+def test_the_example_of_yaml_update_sets_the_freights_tag(tmp_path: Path):
+    file = tmp_path / "source/overlays/dev/image.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text("spec:\n  image:\n    tag: '1.2.2' # ours\n")
+    config = YamlUpdateConfig.model_validate(example_config("yaml-update"))
+    YamlUpdateStep().run(config, context_at(tmp_path))
+    assert yaml.safe_load(file.read_text()) == {"spec": {"image": {"tag": "1.2.3"}}}
+    assert file.read_text().endswith("# ours\n")

@@ -30,10 +30,11 @@ class Glob:
 
     def __init__(self, pattern: str) -> None:
         self._pattern = pattern
-        path = pattern.lstrip("/").rstrip("/")
-        if ".." in path.split("/"):
+        parts = pattern.split("/")
+        if ".." in parts:
             raise TerminalStepError(f"pattern {pattern!r} leads out of the work directory")
         try:
+            path = "/".join(part for part in parts if part not in ("", "."))
             self._regex = re2.compile("(?s)" + self._translate(path))
         except re2.error as error:
             raise TerminalStepError(f"bad pattern {pattern!r}: {error}") from error
