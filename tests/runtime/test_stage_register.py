@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from airfreight.model.promotion import PromotionPhase
-from airfreight.runtime.records import ClosedGate, Holding, Offer
+from airfreight.runtime.records import ClosedGate, Holding, Offer, OpenRequest
 from airfreight.runtime.stage_register import StageRegister
 from tests.runtime.memory import HOUR, WEB, MemoryStore, Pipeline, at, record
 
@@ -152,3 +152,16 @@ def test_a_closed_gate_and_an_offer_read_back_as_written(register):
     assert register.closed("r1") == closed
     assert register.closed("r2") is None
     assert register.offer(WEB.key) == Offer(freight="f", run_id="r2")
+
+
+def test_freight_is_in_use_where_the_stage_holds_promotes_or_asks_about_it(register):
+    pipeline = Pipeline()
+    ended, running, asking = (pipeline.find(version) for version in ("1.0.0", "1.1.0", "1.2.0"))
+    register.arrive(holding(1, "held"))
+    register.save(record(ended, "dev.01.x", PromotionPhase.SUCCEEDED))
+    register.save(record(running, "dev.02.x"))
+    register.ask(
+        WEB.key,
+        OpenRequest(freight=asking.name, alias=asking.alias, discovered_at=at(0), run_id="run"),
+    )
+    assert register.freight_in_use(WEB.key) == {"held", running.name, asking.name}

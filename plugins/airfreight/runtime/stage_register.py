@@ -53,6 +53,13 @@ class StageRegister:
         """Return what the Stage holds."""
         return self._read("current", Holding)
 
+    def freight_in_use(self, origin: str) -> set[str]:
+        """Return the names of the Freight that must not be forgotten: held, being promoted, or asking a person."""
+        current, request = self.current(), self.request(origin)
+        names = set(current.items.values()) if current is not None else set()
+        names |= {row.freight for row in self.promotions() if not row.phase.is_terminal}
+        return names | ({request.freight} if request is not None else set())
+
     def history(self) -> tuple[Holding, ...]:
         """Return what the Stage held, newest first, the present one included; at most 10."""
         return tuple(Holding.model_validate(row) for row in self._store.get("history") or ())

@@ -32,7 +32,7 @@ class WarehouseSensor(BaseSensorOperator):
     :param project: the project's name.
     :param credentials: the project's credentials, of which the first that names the repository opens it.
     :param register: the asset whose state store is the Warehouse's register.
-    :param stages: the assets of the Stages that the Warehouse feeds; the Freight that they hold is never forgotten.
+    :param stages: the assets of the Stages that the Warehouse feeds; what they hold, promote or ask about is kept.
     :param watch: the asset that the Warehouse's watcher emits.
     :param problems: what is wrong with the Warehouse's manifest, one located line each; the task fails with them.
     """
@@ -103,10 +103,9 @@ class WarehouseSensor(BaseSensorOperator):
         return content
 
     def _trim(self, register: WarehouseRegister, context: Context) -> None:
-        holdings = [
-            StageRegister(AssetStateStore(context, asset)).current() for asset in self.stages
-        ]
-        in_use = {name for holding in holdings if holding for name in holding.items.values()}
+        stages = [StageRegister(AssetStateStore(context, asset)) for asset in self.stages]
+        origin = self.warehouse.origin.key
+        in_use = {name for stage in stages for name in stage.freight_in_use(origin)}
         for name in register.trim(in_use, datetime.now(UTC)):
             self.log.info("Freight %s is old and unused, and is forgotten", name)
 
