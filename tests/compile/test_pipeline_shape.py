@@ -123,13 +123,19 @@ def test_only_promote_is_alone_in_its_stage(pipeline):
 
 
 def test_the_dag_has_its_params_and_no_task_a_copy_of_them(pipeline):
-    assert set(pipeline.params) == {"freight", "stages", "approve"}
+    assert set(pipeline.params) == {"freight", "stages", "approve", "abort", "reason"}
     assert {name for task in pipeline.tasks for name in task.params} == {"message"}
 
 
 def test_what_a_run_asks_for_is_checked_against_the_params_of_the_dag(pipeline):
     task = pipeline.get_task("freight")
     asked = process_params(pipeline, task, {"stages": ["dev"]}, suppress_exception=False)
-    assert asked == {"freight": None, "stages": ["dev"], "approve": False}
+    assert asked == {
+        "freight": None,
+        "stages": ["dev"],
+        "approve": False,
+        "abort": None,
+        "reason": None,
+    }
     with pytest.raises(ParamValidationError):
         process_params(pipeline, task, {"stages": "dev"}, suppress_exception=False)

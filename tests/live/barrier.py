@@ -4,6 +4,7 @@
 ``/switch/<name>``   answers ``{"open": true}`` once the test has opened the switch.
 ``/kill/<name>``     SIGKILLs the process that calls for the first time, and answers 200 from then on.
 ``/lose/<name>``     the same, its supervisor with it: nobody is left to report the task's end.
+``/hang/<name>``     does not answer before the server ends.
 ``/stop/<name>``     stops (SIGSTOP) the first process that calls and its supervisor; answers 200 to all.
 """
 
@@ -36,7 +37,9 @@ class BarrierServer:
     marks: list[Mark] = field(default_factory=list)
     killed: dict[str, int] = field(default_factory=dict)
     stopped: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    hanging: list[str] = field(default_factory=list)
     open_switches: set[str] = field(default_factory=set)
+    _ending: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> Self:
         barrier = self
@@ -58,6 +61,7 @@ class BarrierServer:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._ending.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -69,6 +73,10 @@ class BarrierServer:
         _, kind, name = request.path.split("/", 2)
         if kind == "mark":
             self.marks.append(Mark(name, time.monotonic()))
+        if kind == "hang":
+            self.hanging.append(name)
+            self._ending.wait()
+            return
         port = request.client_address[1]
         if kind in ("kill", "lose") and name not in self.killed:
             caller = process_at(port)

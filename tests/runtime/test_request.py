@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airfreight.errors import RefusedError
-from airfreight.runtime.request import RunRequest, read_request
+from airfreight.runtime.request import Abort, RunRequest, read_request
 
 STAGES = ("dev", "prod")
 NAME = "a" * 40
@@ -30,6 +30,14 @@ GOOD = {
     "an emptied form": (
         {"freight": NAME, "stages": None, "approve": None},
         RunRequest(NAME, None, False),
+    ),
+    "an abort": (
+        {"abort": "calm-otter-0123", "stages": ["prod"], "reason": "wrong day"},
+        Abort("calm-otter-0123", ("prod",), "wrong day"),
+    ),
+    "an abort from the form": (
+        {"freight": None, "abort": "r", "stages": ["prod"], "approve": False, "reason": None},
+        Abort("r", ("prod",), ""),
     ),
     "the freight's own run": (
         {"freight": NAME, "warehouse": "web"},
@@ -98,6 +106,19 @@ REFUSED = {
         {"freight": NAME, "stages": ["x"]},
         "conf stages: there is no Stage 'x' in this pipeline; there are dev, prod",
     ),
+    "an abort of no run": (
+        {"abort": 7, "stages": ["dev"]},
+        "conf abort has to be the id of the run whose promotion shall end",
+    ),
+    "an abort for no stage": ({"abort": "r"}, "conf abort needs stages"),
+    "an abort with freight": (
+        {"abort": "r", "stages": ["dev"], "freight": NAME},
+        "conf abort goes with stages and reason alone",
+    ),
+    "an abort for a reason that is none": (
+        {"abort": "r", "stages": ["dev"], "reason": ["x"]},
+        "conf reason has to be a text",
+    ),
     "an approval for no stage": (
         {"freight": NAME, "approve": True},
         "conf approve needs stages",
@@ -119,7 +140,9 @@ json_values = st.recursive(
     ),
     max_leaves=8,
 )
-keys = st.sampled_from(["freight", "stages", "approve", "warehouse"]) | st.text(max_size=8)
+keys = st.sampled_from(["freight", "stages", "approve", "abort", "reason", "warehouse"]) | st.text(
+    max_size=8
+)
 plausible = st.sampled_from([NAME, "calm-otter", ["dev"], ["prod", "dev"], True])
 
 
@@ -128,6 +151,9 @@ def test_any_json_is_either_a_request_or_refused(conf):
     try:
         request = read_request(conf, STAGES)
     except RefusedError:
+        return
+    if isinstance(request, Abort):
+        assert request.run_id == conf["abort"]
         return
     assert request.freight == conf["freight"]
     assert set(request.stages or ()) <= set(STAGES)

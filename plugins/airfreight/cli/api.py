@@ -207,6 +207,10 @@ class AirflowApi:
         """Return what a task's present request was answered; raises NotFoundError where it has none."""
         return self._get(ResponseInfo, (*_parts(task), "-1", "hitlDetails"))
 
+    def mark_failed(self, task: TaskInfo) -> None:
+        """Mark a task as failed, as a person may in Airflow's UI."""
+        self._call("PATCH", _path(*_parts(task)), body={"new_state": "failed"})
+
     def _get(self, kind: type[AnswerT], parts: tuple[str, ...]) -> AnswerT:
         path = _path(*parts)
         return _read(kind, self._call("GET", path), path)

@@ -34,6 +34,7 @@ def argument_parser() -> argparse.ArgumentParser:
     _add_refresh(commands)
     _add_approve(commands)
     _add_promote(commands)
+    _add_abort(commands)
     _add_respond(commands)
     _add_eval(commands)
     _add_select(commands)
@@ -129,6 +130,16 @@ def _add_promote(commands: _Commands) -> None:
     _add_freight_and_stage(parser)
     _add_connection(parser)
     _add_wait(parser)
+
+
+def _add_abort(commands: _Commands) -> None:
+    parser = _command(commands, "abort", "End a promotion that runs, is deferred or is queued.")
+    parser.add_argument("--stage", required=True)
+    parser.add_argument(
+        "--run", metavar="RUN", help="the run that promotes; by default the one that has begun"
+    )
+    parser.add_argument("--reason", default="", help="why; shown with the Promotion")
+    _add_connection(parser)
 
 
 def _add_respond(commands: _Commands) -> None:

@@ -74,12 +74,13 @@ def _run(args: argparse.Namespace, world: World) -> Exit:
 
         offline = {"eval": evaluate.run, "select": select.run}
         return offline[args.command](args, world, sys.stdin)
-    from airfreight.cli.commands import approve, get, promote, refresh, respond
+    from airfreight.cli.commands import abort, approve, get, promote, refresh, respond
     from airfreight.cli.connection import connected
 
     commands = {
         "get": get.run,
         "refresh": refresh.run,
+        "abort": abort.run,
         "approve": approve.run,
         "promote": promote.run,
         "respond": respond.run,

@@ -128,6 +128,18 @@ def _params(stages: list[str]) -> dict[str, Param]:
             title="Approve only",
             description="Make the Freight available to these Stages, whatever upstreams say, and promote nothing.",
         ),
+        "abort": Param(
+            None,
+            type=["null", "string"],
+            title="Abort",
+            description="Id of the run whose promotion to these Stages shall end; takes no Freight.",
+        ),
+        "reason": Param(
+            None,
+            type=["null", "string"],
+            title="Reason",
+            description="Why the promotion is aborted.",
+        ),
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -71,7 +70,7 @@ def engine_maker(
             registry=registry,
             context_for=context_for,
             clock=clock,
-            sleep=time.sleep,
+            sleep=fence.stopped.wait,
             on_change=on_change,
             on_step=_Groups(log),
             sources=sources,

@@ -8,16 +8,19 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException
 
 from airfreight.errors import RefusedError
-from airfreight.hooks.runs import skip_tasks
+from airfreight.hooks.runs import ENDED, skip_tasks, task_states
 from airfreight.model.freight import Freight
+from airfreight.model.naming import GATE, PROMOTE, stage_task_id
 from airfreight.model.stage import Stage
 from airfreight.operators.pipeline import (
     PipelineRuntime,
     run_facts,
     utc_now,
 )
+from airfreight.runtime.aborting import request_abort
 from airfreight.runtime.availability import Registers, available
-from airfreight.runtime.request import RunRequest, read_request
+from airfreight.runtime.records import AbortRequest
+from airfreight.runtime.request import Abort, RunRequest, read_request
 
 
 class FreightOperator(BaseOperator):
@@ -35,7 +38,7 @@ class FreightOperator(BaseOperator):
         self.stage_tasks = stage_tasks
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Return the Freight's reference: name, alias, origin, discoveredAt, artifacts."""
+        """Return the Freight's reference: name, alias, origin, discoveredAt, artifacts; of an abort what was ended."""
         try:
             return self._resolve(context)
         except RefusedError as error:
@@ -45,6 +48,8 @@ class FreightOperator(BaseOperator):
     def _resolve(self, context: Context) -> dict[str, Any]:
         stages = {stage.name: stage for stage in self.runtime.pipeline.stages}
         request = read_request(context["dag_run"].conf or {}, stages)
+        if isinstance(request, Abort):
+            return self._abort(request, context)
         registers = self.runtime.registers(
             self.runtime.assets.warehouses, self.runtime.assets.stages, context
         )
@@ -103,5 +108,27 @@ class FreightOperator(BaseOperator):
             registers.stages[name].approve(freight.name, actor, utc_now())
             self.log.info("%s approved %s for Stage %s", actor, freight.alias, name)
 
+    def _abort(self, request: Abort, context: Context) -> dict[str, Any]:
+        registers = self.runtime.registers((), self.runtime.assets.stages, context)
+        facts = run_facts(context)
+        for name in request.stages:
+            _check_abortable(facts.dag_id, request.run_id, name)
+            asked = AbortRequest(actor=facts.actor, reason=request.reason, requested_at=utc_now())
+            ended = request_abort(registers.stages[name], request.run_id, asked)
+            what = f"Promotion {ended}" if ended is not None else f"run {request.run_id}"
+            self.log.info("%s in Stage %s is %s", what, name, asked.reason_shown)
+        self._skip(self.stage_tasks)
+        return {"aborted": request.run_id, "stages": list(request.stages)}
+
     def _skip(self, stages: Any) -> None:
         skip_tasks(task for name in sorted(stages) for task in self.stage_tasks[name])
+
+
+def _check_abortable(dag_id: str, run_id: str, stage: str) -> None:
+    """Raise RefusedError where this run has no promotion that waits for its turn or goes on."""
+    gate, promote = stage_task_id(stage, GATE), stage_task_id(stage, PROMOTE)
+    states = task_states(dag_id, run_id, (gate, promote))
+    if promote not in states or states[promote] in ENDED:
+        raise RefusedError(f"run {run_id!r} promotes nothing to Stage {stage}")
+    if states.get(gate) != "success":
+        raise RefusedError(f"run {run_id} waits at the gate of {stage}: reject its request instead")

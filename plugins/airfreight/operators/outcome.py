@@ -10,7 +10,9 @@ from airflow.sdk.exceptions import AirflowFailException
 from airfreight.hooks.runs import task_states
 from airfreight.model.naming import FREIGHT, GATE, PROMOTE, stage_task_id
 from airfreight.model.stage import Stage
-from airfreight.operators.pipeline import PipelineRuntime, run_facts
+from airfreight.operators.pipeline import PipelineRuntime, run_facts, utc_now
+from airfreight.runtime.aborting import ENDED_IN_AIRFLOW, end_aborted
+from airfreight.runtime.availability import Registers
 from airfreight.runtime.stage_register import StageRegister
 
 
@@ -39,11 +41,18 @@ class OutcomeOperator(BaseOperator):
         if not failed:
             return
         registers = self.runtime.registers((), self.runtime.assets.stages, context)
+        self._end_promotions(failed, registers, facts.run_id)
         causes = [f"{FREIGHT} failed; its log says why"] if FREIGHT in failed else []
         for stage in self.runtime.pipeline.stages:
             register = registers.stages[stage.name]
             causes += self._causes(stage, failed, register, facts.run_id)
         raise AirflowFailException("; ".join(causes))
+
+    def _end_promotions(self, failed: set[str], registers: Registers, run_id: str) -> None:
+        """End as Aborted what nobody carries out any more: a promote that waited was marked failed or cleared."""
+        for stage in self.runtime.pipeline.stages:
+            if stage_task_id(stage.name, PROMOTE) in failed:
+                end_aborted(registers.stages[stage.name], run_id, ENDED_IN_AIRFLOW, utc_now())
 
     def _causes(
         self, stage: Stage, failed: set[str], register: StageRegister, run_id: str

@@ -16,6 +16,7 @@ from airflow.sdk.exceptions import (
 
 from airfreight.errors import AirfreightError
 from airfreight.hooks.decisions import decisions_of, read_decision
+from airfreight.hooks.processes import end_children, watched
 from airfreight.hooks.runs import promotion_has_ended, skip_tasks
 from airfreight.hooks.step_context import engine_maker, kept_workdir, workspace
 from airfreight.model.naming import GATE, PROMOTE, VERIFY, stage_task_id
@@ -25,6 +26,12 @@ from airfreight.operators.pipeline import (
     Subject,
     run_facts,
     utc_now,
+)
+from airfreight.runtime.aborting import (
+    ENDED_IN_AIRFLOW,
+    abort_asked,
+    end_aborted,
+    promotion_of,
 )
 from airfreight.runtime.availability import Registers
 from airfreight.runtime.claim import MadeDecision, goes_first, is_spent, take
@@ -45,6 +52,9 @@ from airfreight.steps.builtin import builtin_registry
 # How long a promote waits before it looks again whether it is its turn: a claim ends unseen, so it has to ask.
 _TURN_LOOK = timedelta(seconds=5)
 
+# Seconds. An abort of a running step is noticed within this time.
+_ABORT_LOOK = 5.0
+
 
 class PromoteOperator(BaseOperator):
     """Carries out the gate's decision: checks it again, takes the Stage's claim, runs the steps.
@@ -64,21 +74,41 @@ class PromoteOperator(BaseOperator):
         self.runtime = runtime
         self.stage_name = stage_name
         self.behind = behind
+        self._fence: Fence | None = None
 
     def execute(self, context: Context) -> Any:
         """Begin a Promotion, or go on with the one that this run began."""
+        subject = self.runtime.subject(self.stage_name, context)
+        fence = self._fence = Fence(subject.register, uuid.uuid4().hex)
         try:
-            return self._promote(context)
+            return self._promote(context, subject, fence)
         except AirfreightError as error:
-            raise AirflowFailException(str(error)) from error
+            reason = self._why_stopped(context, fence) or str(error)
+            raise AirflowFailException(reason) from error
+
+    def on_kill(self) -> None:
+        """Let the promotion end by itself, without its child processes: Airflow kills it a few seconds later."""
+        if self._fence is not None:
+            self._fence.stopped.set()
+            end_children()
+
+    def _why_stopped(self, context: Context, fence: Fence) -> str | None:
+        """Return why this promotion was ended from outside, and write that down; None where it was not."""
+        register, run_id = fence.register, context["dag_run"].run_id
+        record = promotion_of(register, run_id)
+        since = record.promotion.started_at if record is not None else None
+        asked = abort_asked(register, run_id, since) if since is not None else None
+        if asked is None and not fence.stopped.is_set():
+            return None
+        reason = asked.reason_shown if asked is not None else ENDED_IN_AIRFLOW
+        end_aborted(register, run_id, reason, utc_now())
+        return reason
 
     def resume(self, context: Context, event: Any = None) -> Any:  # noqa: ARG002
         """Go on after a deferral: the register knows at which step."""
         return self.execute(context)
 
-    def _promote(self, context: Context) -> Any:
-        subject = self.runtime.subject(self.stage_name, context)
-        fence = Fence(subject.register, uuid.uuid4().hex)
+    def _promote(self, context: Context, subject: Subject, fence: Fence) -> Any:
         fence.enter()
         record = self._begun(context, subject.register)
         if record is None:
@@ -107,6 +137,9 @@ class PromoteOperator(BaseOperator):
             raise AirfreightError(
                 "this decision was carried out before; clear the gate to ask again"
             )
+        asked = abort_asked(subject.register, facts.run_id, mine.at)
+        if asked is not None:
+            raise AirfreightError(f"{asked.reason_shown}; clear the gate to ask again")
         self._wait_for_turn(context, mine, subject.register)
         inflated = inflate(stage, self.runtime.find_task)
         superseded = check_decision(
@@ -151,7 +184,8 @@ class PromoteOperator(BaseOperator):
             steps=steps,
             engine_for=engine_maker(self.runtime.project, steps, utc_now, self.log, fence),
         )
-        outcome = work.run()
+        with watched(lambda: self._is_aborted(context, record, fence), fence.stopped, _ABORT_LOOK):
+            outcome = work.run()
         if outcome.status.phase.is_terminal:
             return self._end(context, outcome, registers)
         delay = outcome.status.retry_after or timedelta(seconds=10)
@@ -160,6 +194,11 @@ class PromoteOperator(BaseOperator):
             trigger=TimeDeltaTrigger(delay), method_name="resume", timeout=delay + timedelta(days=1)
         )
         return None
+
+    @staticmethod
+    def _is_aborted(context: Context, record: PromotionRecord, fence: Fence) -> bool:
+        run_id, since = context["dag_run"].run_id, record.promotion.started_at
+        return abort_asked(fence.register, run_id, since) is not None
 
     def _end(
         self, context: Context, record: PromotionRecord, registers: Registers

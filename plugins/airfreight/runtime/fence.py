@@ -7,7 +7,8 @@ Stage's register, and asks before each effect, on the register and outside, whet
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 
 from airfreight.errors import RefusedError
 from airfreight.runtime.stage_register import StageRegister
@@ -15,17 +16,23 @@ from airfreight.runtime.stage_register import StageRegister
 
 @dataclass(frozen=True)
 class Fence:
-    """One process's leave to promote to a Stage; `token` is different in every process."""
+    """One process's leave to promote to a Stage; `token` is different in every process.
+
+    `stopped` is set where this process is told to end: it asks nobody, so that a signal handler may set it.
+    """
 
     register: StageRegister
     token: str
+    stopped: threading.Event = field(default_factory=threading.Event)
 
     def enter(self) -> None:
         """Shut out every process that entered before."""
         self.register.set_fence(self.token)
 
     def check(self) -> None:
-        """Raise RefusedError where another process entered since."""
+        """Raise RefusedError where another process entered since, or this one was told to end."""
+        if self.stopped.is_set():
+            raise RefusedError("this task was ended while it promoted")
         if self.register.fence() != self.token:
             raise RefusedError(
                 "another process promotes to this Stage by now: this one was taken for dead and does nothing more"

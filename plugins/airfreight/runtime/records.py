@@ -85,6 +85,19 @@ class Offer(Model):
     run_id: str
 
 
+class AbortRequest(Model):
+    """That a person asked for a run's promotion to end."""
+
+    actor: str
+    reason: str
+    requested_at: datetime
+
+    @property
+    def reason_shown(self) -> str:
+        """Who and why, as the Promotion's message says it."""
+        return f"aborted by {self.actor}" + (f": {self.reason}" if self.reason else "")
+
+
 class RunRecord(Model):
     """The Promotion that a run made in this Stage, and the decision that it spent.
 

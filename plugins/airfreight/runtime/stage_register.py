@@ -4,7 +4,8 @@ Keys: ``fence`` is written by every process that enters the Stage's `promote`. `
 ``promotions`` (20 summaries), ``promotion/<name>``, ``run/<run id>``, ``spent`` (100 nonces) and ``hold/<origin>`` are
 written by the task that holds the Stage's claim; ``verified/<freight>`` by it and by
 `forward`; ``approved/<freight>`` by the run that approves; ``request/<origin>`` and ``closed/<run id>`` by gates;
-``offer/<origin>`` by the Warehouse's DAG.
+``offer/<origin>`` by the Warehouse's DAG; ``abort/<run id>`` by the run that aborts, which
+also writes ``fence`` and ends the Promotion.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TypeVar
 from airfreight.model.base import Model
 from airfreight.model.promotion import PromotionStatus
 from airfreight.runtime.records import (
+    AbortRequest,
     Approved,
     Claim,
     ClosedGate,
@@ -142,6 +144,14 @@ class StageRegister:
     def run(self, run_id: str) -> RunRecord | None:
         """Return what this run did in the Stage."""
         return self._read(f"run/{run_id}", RunRecord)
+
+    def abort(self, run_id: str) -> AbortRequest | None:
+        """Return who asked for this run's promotion to end."""
+        return self._read(f"abort/{run_id}", AbortRequest)
+
+    def set_abort(self, run_id: str, request: AbortRequest) -> None:
+        """Write down that this run's promotion shall end."""
+        self._write(f"abort/{run_id}", request)
 
     def promotion(self, name: str) -> PromotionRecord | None:
         """Return a Promotion and how far it got."""

@@ -1,0 +1,145 @@
+"""A person ends a promotion, wherever it is; nothing of it goes on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.live.manifests import auto, project, stage, warehouse
+from tests.live.terminal import airfreight
+from tests.live.world import World, eventually, run_id_of
+
+PROJECT = "abort"
+PIPELINE = f"{PROJECT}.pipeline.app"
+STAGES = ("waits", "busy", "marked")
+
+WAITS = """\
+      steps:
+      - uses: http
+        config: {url: "@BARRIER@/switch/abort", successExpression: response.body.open, pollInterval: 1h}"""
+
+
+def hangs(name: str) -> str:
+    return f"""\
+      steps:
+      - uses: git-clone
+        config: {{repoURL: "@BARRIER@/hang/{name}.git", checkout: [{{branch: main, path: ./repo}}]}}
+      - uses: http
+        if: ${{{{ always() }}}}
+        config: {{url: "@BARRIER@/mark/abort-{name}"}}"""
+
+
+@pytest.fixture(scope="module")
+def run(world: World) -> str:
+    """Return a run with one promotion deferred and two whose `git` hangs."""
+    world.registry.push_image("abort/app", "1.0.0", created=datetime.now(UTC))
+    manifests = project(PROJECT, auto(*STAGES)) + warehouse("app", "abort/app")
+    manifests += stage("waits", ["app"], "direct: true", WAITS)
+    for name in ("busy", "marked"):
+        manifests += stage(name, ["app"], "direct: true", hangs(name))
+    world.add_project(PROJECT, manifests)
+    world.unpause(PIPELINE)
+    world.unpause(f"{PROJECT}.warehouse.app")
+    run_id = run_id_of(world.wait_for_freight(PROJECT, 1))
+    world.wait_for_state(PIPELINE, run_id, "waits.promote", "deferred")
+    for name in ("busy", "marked"):
+        eventually(lambda name=name: gits(name) != [], 60)
+    return run_id
+
+
+def gits(name: str) -> list[int]:
+    """Return the processes of `git` that hang for this Stage."""
+    url = f"/hang/{name}.git"
+    found = psutil.process_iter(["cmdline"])
+    return [p.pid for p in found if any(url in word for word in p.info["cmdline"] or ())]
+
+
+def promotion(world: World, name: str) -> dict[str, Any]:
+    """Return the newest Promotion of the Stage, as its register has it."""
+    register = world.register(f"airfreight://{PROJECT}/stages/{name}")
+    newest: dict[str, Any] = register[f"promotion/{register['promotions'][0]['name']}"]
+    return newest
+
+
+def work_directories(world: World, name: str) -> list[Path]:
+    promoted = promotion(world, name)["promotion"]["name"]
+    return list(world.folder.rglob(f"{promoted}.*"))
+
+
+def abort(world: World, name: str, *words: str) -> str:
+    code, out, err = airfreight(world, PROJECT, "abort", "--stage", name, *words)
+    assert code == 0, err
+    return out
+
+
+def test_a_running_promotion_loses_its_programs_and_its_work_directory(
+    world: World, run: str
+) -> None:
+    """Guard: `watched`, which asks the register while the step hangs."""
+    assert gits("busy")
+    assert work_directories(world, "busy")
+    abort(world, "busy")
+    world.wait_for_state(PIPELINE, run, "busy.promote", "failed")
+    assert gits("busy") == []
+    assert promotion(world, "busy")["status"]["message"] == "aborted by admin"
+    assert promotion(world, "busy")["status"]["phase"] == "Aborted"
+    assert work_directories(world, "busy") == []
+    assert "aborted by admin" in world.log(PIPELINE, run, "busy.promote")
+    assert world.barrier.names("abort-busy") == []
+
+
+def test_a_promotion_that_was_marked_failed_in_airflow_leaves_nothing_behind(
+    world: World, run: str
+) -> None:
+    """Guard: `PromoteOperator.on_kill`."""
+    world.mark(PIPELINE, run, "marked.promote", state="failed")
+    eventually(lambda: gits("marked") == [], 60)
+    eventually(lambda: work_directories(world, "marked") == [], 30)
+    assert world.barrier.names("abort-marked") == []
+
+
+def test_a_queued_promotion_is_aborted_before_it_begins(world: World, run: str) -> None:
+    """Guard: `abort_asked` in `PromoteOperator._begin`."""
+    world.registry.push_image("abort/app", "1.0.1", created=datetime.now(UTC))
+    second = run_id_of(world.wait_for_freight(PROJECT, 2))
+    world.wait_for_state(PIPELINE, second, "waits.gate", "success")
+    world.wait_for_state(PIPELINE, second, "waits.promote", "up_for_reschedule")
+    abort(world, "waits", "--run", second)
+    world.wait_for_state(PIPELINE, second, "waits.promote", "failed")
+    assert promotion(world, "waits")["runId"] == run
+    assert world.states(PIPELINE, run)["waits.promote"] == "deferred"
+
+
+def test_a_deferred_promotion_is_aborted_at_once(world: World, run: str) -> None:
+    """Guard: `request_abort` ends the Promotion in the register; the command wakes nobody up."""
+    out = abort(world, "waits", "--reason", "wrong day")
+    assert run in out
+    world.wait_for_state(PIPELINE, run, "waits.promote", "failed")
+    status = promotion(world, "waits")["status"]
+    assert status["phase"] == "Aborted"
+    assert status["message"] == "aborted by admin: wrong day"
+    assert [e["status"] for e in status["executions"]] == ["Aborted"]
+
+
+def test_what_was_marked_failed_has_ended_as_aborted_when_the_run_is_through(
+    world: World, run: str
+) -> None:
+    """Guard: `OutcomeOperator`, where the killed task could not write any more."""
+    assert world.wait_for_run(PIPELINE, run) == "failed"
+    status = promotion(world, "marked")["status"]
+    assert (status["phase"], status["message"]) == (
+        "Aborted",
+        "its task was marked failed or cleared while it promoted",
+    )
+
+
+def test_nothing_that_has_ended_is_aborted(world: World, run: str) -> None:
+    """Guard: `_check_abortable`."""
+    conf = {"abort": run, "stages": ["busy"]}
+    again = world.trigger(PIPELINE, conf)
+    assert world.wait_for_run(PIPELINE, again) == "failed"
+    assert "promotes nothing to Stage busy" in world.log(PIPELINE, again, "freight")
