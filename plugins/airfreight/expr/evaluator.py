@@ -23,6 +23,7 @@ from airfreight.expr.time_methods import METHODS
 from airfreight.expr.values import Struct, Value, type_name
 
 _STRUCT_WORDS = 64
+_STRUCT_STEPS = 8
 _LOGIC = {"and": False, "&&": False, "or": True, "||": True}
 
 
@@ -334,8 +335,10 @@ def _injected_call(function: Function, arguments: list[Code]) -> Code:
 def _counted(value: Value, meter: Meter) -> Value:
     """Return `value`, which was made without a meter, with its size counted."""
     if isinstance(value, str):
+        meter.step(len(value) // 8)
         meter.text(len(value))
     elif isinstance(value, Struct):
+        meter.step(_STRUCT_STEPS)
         meter.container(_STRUCT_WORDS)
     return value
 

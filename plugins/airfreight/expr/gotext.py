@@ -34,8 +34,11 @@ def float_text(number: float, *, smallest: float, largest: float = 1e21) -> str:
 
 def json_text(value: Value, meter: Meter, indent: int | None = None) -> str:
     """Return `value` as Go's encoding/json writes it: sorted keys, ``<>&`` escaped."""
-    plain = plain_json(value, meter)
-    return "".join(_encoded(plain, "" if indent is None else "\n", indent or 0, meter))
+    newline = "" if indent is None else "\n"
+    try:
+        return "".join(_encoded(plain_json(value, meter), newline, indent or 0, meter))
+    except RecursionError:
+        raise ExpressionError("a value nests too deeply for JSON") from None
 
 
 def plain_json(value: Value, meter: Meter) -> Value:

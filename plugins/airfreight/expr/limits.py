@@ -20,40 +20,62 @@ _TEXT_PER_STEP = 256
 class Limits:
     """Bounds of one expression; `run` counts anew for each run.
 
-    `least` and `most` bound what a deployment may set: below, Kargo's own manifests fail; above, an
-    expression can end the process.
+    `least` and `most` bound what a deployment may set. Below, ordinary manifests fail. Above, an
+    expression could stop the process. The first three may only be lowered: manifests are checked with
+    their defaults.
     """
 
     source_length: int = field(
         default=16_384,
-        metadata={"least": 1000, "most": 65536, "unit": "characters", "reason": "parsing this much takes about half a second"},
+        metadata={
+            "least": 1_000,
+            "most": 16_384,
+            "unit": "characters",
+            "reason": "parsing this much takes about half a second",
+        },
     )
     nodes: int = field(
         default=10_000,
-        metadata={"least": 100, "most": 40000, "unit": "nodes of the tree", "reason": "the bound that expr-lang itself has"},
+        metadata={
+            "least": 100,
+            "most": 10_000,
+            "unit": "nodes of the tree",
+            "reason": "the bound that expr-lang itself has",
+        },
     )
     depth: int = field(
         default=100,
         metadata={
-            "least": 20, "most": 200, "unit": "levels of the tree",
+            "least": 20,
+            "most": 100,
+            "unit": "levels of the tree",
             "reason": "evaluation recurses, and a Python stack holds some 1000 frames",
         },
     )
     steps: int = field(
         default=250_000,
-        metadata={"least": 1000, "most": 10000000, "unit": "evaluated nodes and visited elements", "reason": "about half a second"},
+        metadata={
+            "least": 1_000,
+            "most": 10_000_000,
+            "unit": "evaluated nodes and visited elements",
+            "reason": "about half a second",
+        },
     )
     memory: int = field(
         default=1_000_000,
         metadata={
-            "least": 10000, "most": 10000000, "unit": "words of eight bytes, of all values made in one run together",
+            "least": 10_000,
+            "most": 10_000_000,
+            "unit": "words of eight bytes, of all values made in one run together",
             "reason": "the budget of expr-lang; below 100 MB of Python objects",
         },
     )
     time: float = field(
         default=0.8,
         metadata={
-            "least": 0.05, "most": 30.0, "unit": "seconds of CPU time",
+            "least": 0.05,
+            "most": 30.0,
+            "unit": "seconds of CPU time",
             "reason": "waiting for injected functions is not counted, and a busy host is no fault",
         },
     )

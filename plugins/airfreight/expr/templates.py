@@ -172,8 +172,6 @@ def _filled(
         return json_text(value, meter)
     except ExpressionError as error:
         raise _moved(error, text, hole) from None
-    except RecursionError:
-        raise ExpressionError("the value nests too deeply", text, hole.offset) from None
 
 
 def _typed(text: str, meter: Meter) -> Any:
@@ -217,7 +215,7 @@ def _unsafe_quote(meter: Meter, value: Value) -> str:
 
 
 def _as_yaml(meter: Meter, value: Value) -> str:
-    return f'"{yaml_text(plain_json(value, meter))}"'
+    return f'"{yaml_text(plain_json(value, meter), meter)}"'
 
 
 def _as_json(meter: Meter, value: Value) -> str:

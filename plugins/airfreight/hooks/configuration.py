@@ -9,9 +9,7 @@ from airfreight.runtime.settings import SECTION, Settings, read_values, setting_
 
 def read_settings() -> Settings:
     """Return the deployment's settings; raises SettingsError for a value of the wrong type or beyond its bounds."""
-    return read_values(
-        {name: conf.get(SECTION, name, fallback=None) for name in setting_names()}
-    )
+    return read_values({name: conf.get(SECTION, name, fallback=None) for name in setting_names()})
 
 
 def ui_base_url() -> str:

@@ -14,7 +14,8 @@ from pydantic import Field, field_validator, model_validator
 
 from airfreight.artifacts.guarded_http import send_following
 from airfreight.errors import ExpressionError, RefusedError, RetryableStepError, TerminalStepError
-from airfreight.expr.limits import Limits
+from airfreight.expr.gotext import plain_json
+from airfreight.expr.limits import Limits, Meter
 from airfreight.expr.program import compile_expression
 from airfreight.model.base import Duration
 from airfreight.model.promotion import StepStatus
@@ -137,6 +138,15 @@ class _Judge:
         except ExpressionError as error:
             raise RetryableStepError(f"{field}: {error}") from error
 
+    def output(self, source: str, field: str) -> Any:
+        """Return the value as JSON has it, since an output is stored."""
+        try:
+            return plain_json(self.value(source, field), Meter(self.limits))
+        except ExpressionError as error:
+            raise RetryableStepError(f"{field}: {error}") from error
+        except RecursionError:
+            raise RetryableStepError(f"{field}: the value nests too deeply") from None
+
     def holds(self, source: str, field: str) -> bool:
         result = self.value(source, field) if source else False
         if not isinstance(result, bool):
@@ -161,7 +171,7 @@ def _failure(config: HttpConfig, judge: _Judge, status: int) -> str:
 
 def _outputs(config: HttpConfig, judge: _Judge) -> dict[str, Any]:
     return {
-        output.name: judge.value(output.from_expression, f"outputs {output.name!r}")
+        output.name: judge.output(output.from_expression, f"outputs {output.name!r}")
         for output in config.outputs
     }
 
