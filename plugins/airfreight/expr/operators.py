@@ -209,12 +209,6 @@ def _matches(left: Value, right: Value, meter: Meter) -> bool:
     return pattern.search(sound(text)) is not None
 
 
-def _contains(left: Value, right: Value, meter: Meter) -> bool:
-    if isinstance(left, str):
-        meter.scan(len(left))
-    return _textual("contains", operator.contains)(left, right)
-
-
 def _textual(name: str, test: Callable[[str, str], bool]) -> Callable[[Value, Value], bool]:
     def apply(left: Value, right: Value) -> bool:
         if left is None or right is None:
@@ -224,6 +218,15 @@ def _textual(name: str, test: Callable[[str, str], bool]) -> Callable[[Value, Va
         raise mismatch(name, left, right)
 
     return apply
+
+
+_holds_part = _textual("contains", operator.contains)
+
+
+def _contains(left: Value, right: Value, meter: Meter) -> bool:
+    if isinstance(left, str):
+        meter.scan(len(left))
+    return _holds_part(left, right)
 
 
 def _plain(apply: Callable[[Value, Value], Value]) -> Operator:
