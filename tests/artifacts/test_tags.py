@@ -9,6 +9,23 @@ from airfreight.errors import ArtifactError, VersionError
 ROWS = json.loads((Path(__file__).parents[1] / "conformance/tag_select.json").read_text())["cases"]
 
 
+CATASTROPHIC = ["(a+)+$b", "(x+x+)+y", r"(\w+\s?)*$!", "(a|b)*a(a|b){20}c"]
+
+
+@pytest.mark.parametrize("pattern", CATASTROPHIC)
+@pytest.mark.parametrize("field", ["allow", "ignore"])
+def test_no_expression_makes_a_selection_catastrophic(pattern, field):
+    tags = ["ab" * 60 + str(number) for number in range(2000)]
+    kept = select_tags(tags, strategy="Lexical", **{field: [pattern]})
+    assert len(kept) == (2000 if field == "ignore" else 0)
+
+
+def test_a_selection_that_takes_too_long_is_given_up():
+    tags = ["ab" * 60 + str(number) for number in range(50_000)]
+    with pytest.raises(ArtifactError, match="make allowTagsRegexes and ignoreTagsRegexes simpler"):
+        select_tags(tags, strategy="Lexical", allow=["(.?){900}c"])
+
+
 def select(row) -> list[str]:
     return select_tags(
         row["tags"],

@@ -12,9 +12,9 @@ from airfreight.cli.world import World
 from airfreight.errors import ExpressionError, SettingsError, VersionError
 
 
-def ran(command, words, lines=()):
+def ran(command, words, lines=(), environ=None):
     out = io.StringIO()
-    world = World(out, io.StringIO(), {}, lambda _: None)
+    world = World(out, io.StringIO(), environ or {}, lambda _: None)
     args: Namespace = argument_parser().parse_args(words)
     assert command.run(args, world, lines) == 0
     return out.getvalue().splitlines()
@@ -55,6 +55,24 @@ def test_an_env_that_is_no_object_is_wrong_usage(tmp_path):
 def test_a_bad_expression_shows_its_place():
     with pytest.raises(ExpressionError, match=r"\^"):
         ran(evaluate, ["eval", "1 +"])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["eval", "count(1..2000, true)"], ["eval", "--template", "${{ count(1..2000, true) }}"]],
+    ids=["expression", "template"],
+)
+def test_the_limits_of_the_environment_hold(words):
+    assert ran(evaluate, words) == ["2000"]
+    environ = {"AIRFLOW__AIRFREIGHT__EXPRESSION_STEPS": "1000"}
+    with pytest.raises(ExpressionError, match="more than 1000 steps"):
+        ran(evaluate, words, environ=environ)
+
+
+def test_a_limit_that_is_no_number_is_a_setting_to_mend():
+    environ = {"AIRFLOW__AIRFREIGHT__EXPRESSION_STEPS": "many"}
+    with pytest.raises(SettingsError, match=r"\[airfreight\] expression_steps"):
+        ran(evaluate, ["eval", "1"], environ=environ)
 
 
 TAGS = ["1.10.0\n", "v1.2.0\n", "2.0.0\n", "latest\n", "1.9.0-rc.1\n", "1.3.0\n"]

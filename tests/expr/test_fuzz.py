@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from airfreight.errors import ExpressionError
 from airfreight.expr.program import compile_expression
 from airfreight.expr.templates import check_template, evaluate_config, template_names
+from airfreight.expr.values import AnyMap, Groups, Moment, Named, Span, Zone
 
 ROWS = json.loads(
     (Path(__file__).parents[1] / "conformance/expressions.json").read_text(encoding="utf-8")
@@ -34,15 +35,28 @@ def substituted(draw):
     return " ".join(words)
 
 
+KINDS = {bool, int, float, str, bytes, list, dict, AnyMap, Groups, Moment, Span, Zone, Named}
 WORDS = st.lists(st.sampled_from([*PIECES, *ODD]), max_size=12).map(" ".join)
 EXPRESSIONS = st.one_of(spliced(), substituted(), WORDS, st.text(max_size=60))
+
+
+def assert_of_the_language(value):
+    """A value of any other class would be a way out."""
+    pending = [value]
+    while pending:
+        inner = pending.pop()
+        assert inner is None or type(inner) in KINDS
+        if isinstance(inner, list):
+            pending += inner
+        elif isinstance(inner, dict):
+            pending += [*inner.keys(), *inner.values()]
 
 
 @settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(EXPRESSIONS)
 def test_nothing_but_an_expression_error_leaves_an_expression(source):
     with contextlib.suppress(ExpressionError):
-        compile_expression(source).run(ROWS["env"])
+        assert_of_the_language(compile_expression(source).run(ROWS["env"]))
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from airfreight.model.globs import glob_expression
-from airfreight.model.patterns import name_pattern, path_pattern
+from airfreight.model.patterns import name_pattern, path_pattern, pattern_fault
 
 ROWS = json.loads(
     (Path(__file__).parents[1] / "conformance/patterns.json").read_text(encoding="utf-8")
@@ -49,3 +49,12 @@ def test_a_pattern_matches_what_kargos_matches(row, capfd):
 def test_a_bad_glob_is_refused_with_the_reason(glob, reason):
     with pytest.raises(ValueError, match=re.escape(reason)):
         glob_expression(glob)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["a" * 100_000, "(" * 50_000, "((a{1000}){1000}){1000}", r"\pL{1000}"],
+    ids=["long", "nested", "repeated", "large"],
+)
+def test_a_pattern_that_would_take_the_memory_of_the_process_does_not_compile(pattern):
+    assert pattern_fault(pattern)

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 from pydantic import Field
 
+from airfreight.expr.limits import DEFAULT_LIMITS, Limits
 from airfreight.model.base import Variable
 from airfreight.model.credential import Credential
 from airfreight.model.freight import Freight, FreightContent
@@ -102,6 +103,7 @@ class World:
 
     kinds: Iterable[PromotionStep[Any]] = ()
     sources: Sources = field(default_factory=Sources)
+    limits: Limits = DEFAULT_LIMITS
     now: datetime = START
     slept: list[float] = field(default_factory=list)
     changes: list[PromotionStatus] = field(default_factory=list)
@@ -121,6 +123,7 @@ class World:
             on_step=lambda alias, event, message: self.groups.append((alias, event, message)),
             sources=self.sources,
             ui_base_url="https://airflow.example",
+            limits=self.limits,
         )
         return engine.run(promotion, status or PromotionStatus())
 

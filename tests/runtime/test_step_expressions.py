@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from airfreight.expr.limits import Limits
 from airfreight.expr.templates import check_template
 from airfreight.model.promotion import PromotionPhase
 from airfreight.model.stage import PromotionTask, Stage
@@ -203,3 +204,23 @@ def test_the_shared_tasks_run_as_they_are_written(task, variables, update, messa
     assert ended.state[f"task-1::{name}"] == update
     assert ended.state["task-1::commit"]["message"] == message
     assert ended.state["task-1::step-1"]["checkout"]["branch"] == "main"
+
+
+LOOP = "${{ count(1..100, true) }}"
+
+
+@pytest.mark.parametrize(
+    ("step", "variables"),
+    [
+        pytest.param({"if": "${{ count(1..100, true) > 0 }}"}, {}, id="if"),
+        pytest.param({"config": {"a": [LOOP]}}, {}, id="config"),
+        pytest.param({"vars": [{"name": "a", "value": LOOP}]}, {}, id="vars of a step"),
+        pytest.param({}, {"a": LOOP}, id="vars of a promotion"),
+    ],
+)
+def test_the_limits_of_the_settings_hold_wherever_an_expression_stands(step, variables):
+    bound = promotion({"uses": "echo", **step}, variables=variables)
+    assert World().run(bound).phase is PromotionPhase.SUCCEEDED
+    ended = World(limits=Limits(steps=50)).run(bound)
+    assert ended.phase is PromotionPhase.ERRORED
+    assert "takes more than 50 steps" in ended.message

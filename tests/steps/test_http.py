@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from airfreight.errors import RetryableStepError, TerminalStepError
+from airfreight.expr.limits import Limits
 from airfreight.model.promotion import StepStatus
 from airfreight.steps.base import StepResult
 from airfreight.steps.http import HttpConfig, HttpStep
@@ -172,6 +174,18 @@ def test_two_mebibytes_are_read_and_one_byte_more_is_an_error(server: str, tmp_p
         ("/bomb", {}, RetryableStepError, "body is no application/yaml"),
         ("/json", {"successExpression": "response.body.n"}, RetryableStepError, "true or false"),
         ("/json", {"successExpression": "("}, TerminalStepError, "successExpression"),
+        (
+            "/json",
+            {"successExpression": "secret('x') == nil"},
+            TerminalStepError,
+            r"secret\(\) is available in .*, not in an expression over a response or document",
+        ),
+        (
+            "/json",
+            {"outputs": [{"name": "a", "fromExpression": "reduce(1..9000, [#acc], 1)"}]},
+            RetryableStepError,
+            "outputs 'a': the value nests too deeply",
+        ),
         ("/json", {"bodyFromFile": "none"}, TerminalStepError, "no such file"),
         ("/json", {"bodyFromFile": "../x"}, TerminalStepError, "leads out"),
     ],
@@ -186,6 +200,25 @@ def test_what_goes_wrong_is_said(
 ):
     with pytest.raises(error, match=message):
         ask(server + path, tmp_path, **config)
+
+
+@pytest.mark.parametrize(
+    "expressions",
+    [
+        {"successExpression": "len(repeat('a', 5000)) > 0"},
+        {"failureExpression": "len(repeat('a', 5000)) == 0"},
+        {"outputs": [{"name": "a", "fromExpression": "repeat('a', 5000)"}]},
+    ],
+    ids=lambda expressions: next(iter(expressions)),
+)
+def test_the_limits_of_the_settings_hold_for_expressions_over_a_response(
+    server: str, tmp_path: Path, expressions: dict[str, Any]
+):
+    context = context_at(tmp_path)
+    settings = replace(context.settings, expression_limits=Limits(memory=500))
+    config = HttpConfig.model_validate({"url": f"{server}/json", **expressions})
+    with pytest.raises(RetryableStepError, match="makes values of more than"):
+        HttpStep().run(config, replace(context, settings=settings))
 
 
 def test_a_failed_connection_counts_as_an_error_and_shows_no_login(tmp_path: Path):

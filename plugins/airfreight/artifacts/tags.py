@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 
 from airfreight.artifacts.semver import Constraint, Version, parse_tag
 from airfreight.errors import ArtifactError, ExpressionError
 from airfreight.expr.regular import compile_pattern
 
+_SECONDS = 2.0
+_CLOCK_EVERY = 32
 _Searches = list[tuple[str, Callable[[str], object]]]
 
 
@@ -24,8 +27,8 @@ def select_tags(
 
     `allow` and `ignore` are RE2 expressions, looked for anywhere in the tag; `ignore` wins.
     `strategy` is SemVer (greatest first; `constraint` and `strict` are for it) or Lexical (last in
-    byte order first). Raises VersionError for a bad constraint, ArtifactError for a bad expression
-    or another strategy.
+    byte order first). Raises VersionError for a bad constraint, ArtifactError for a bad expression,
+    one that takes too long, or another strategy.
     """
     return explain_tags(
         tags,
@@ -57,7 +60,10 @@ def explain_tags(
     kept: list[str] = []
     versions: list[Version] = []
     dropped: list[tuple[str, str]] = []
-    for tag in tags:
+    started = time.thread_time()
+    for place, tag in enumerate(tags):
+        if place % _CLOCK_EVERY == 0:
+            _check_time(started)
         rule = _expression_rule(tag, ignored, allowed)
         if not rule and strategy == "SemVer":
             version, rule = _version_rule(tag, strict, wanted)
@@ -70,6 +76,15 @@ def explain_tags(
         return sorted(kept, key=str.encode, reverse=True), dropped
     versions.sort(key=_rank, reverse=True)
     return [version.original for version in versions], dropped
+
+
+def _check_time(started: float) -> None:
+    # Linear time is long where an expression repeats something a thousand times.
+    if time.thread_time() - started > _SECONDS:
+        raise ArtifactError(
+            f"the selection takes more than {_SECONDS:g} s of processor time; "
+            "make allowTagsRegexes and ignoreTagsRegexes simpler"
+        )
 
 
 def _expression_rule(tag: str, ignored: _Searches, allowed: _Searches) -> str:

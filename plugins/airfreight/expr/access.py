@@ -60,6 +60,7 @@ def slice_value(target: Value, start: Value, stop: Value, meter: Meter) -> Value
     if not isinstance(target, list | str | bytes):
         raise ExpressionError(f"a value of type {type_name(target)} cannot be sliced")
     if isinstance(target, str):
+        meter.scan(len(target))
         return slice_value(target.encode("utf-8", "replace"), start, stop, meter).decode(
             "utf-8", "replace"
         )

@@ -20,8 +20,10 @@ from airfreight.expr.limits import Meter
 from airfreight.expr.operators import BINARY, apply_unary, contains_element, truth
 from airfreight.expr.predicates import PREDICATES, Application, elements
 from airfreight.expr.time_methods import METHODS
-from airfreight.expr.values import Value, type_name
+from airfreight.expr.values import Struct, Value, type_name
 
+_STRUCT_WORDS = 64
+_STRUCT_STEPS = 8
 _LOGIC = {"and": False, "&&": False, "or": True, "||": True}
 
 
@@ -63,6 +65,11 @@ def _placed(run: Code, offset: int) -> Code:
     return code
 
 
+def _environment(frame: Frame) -> Value:
+    frame.meter.container(len(frame.env))
+    return dict(frame.env)
+
+
 class _Compiler:
     def __init__(self, functions: Mapping[str, Function], variables: frozenset[str]) -> None:
         self._functions = functions
@@ -80,7 +87,7 @@ class _Compiler:
         if name in self._variables:
             return lambda frame: frame.variables[name]
         if name == "$env":
-            return lambda frame: dict(frame.env)
+            return _environment
         return lambda frame: frame.env.get(name)
 
     def pointer(self, node: nodes.Pointer) -> Code:
@@ -221,6 +228,8 @@ class _Compiler:
             value = target(frame)
             if is_name and type(value) is dict:
                 return value.get(name)
+            if type(value) is str:
+                frame.meter.scan(len(value))
             if value is None and optional:
                 raise _Absent
             if type(value) in METHODS:
@@ -261,15 +270,17 @@ class _Compiler:
         arguments = [self.code(argument) for argument in node.arguments]
         injected = self._functions.get(node.name)
         if injected is not None:
-            outside = injected.call
-            return _placed(
-                lambda frame: outside(*[argument(frame) for argument in arguments]), node.offset
-            )
+            return _placed(_injected_call(injected, arguments), node.offset)
         inside = BUILTINS[node.name].call
-        return _placed(
-            lambda frame: inside(frame.meter, *[argument(frame) for argument in arguments]),
-            node.offset,
-        )
+
+        def code(frame: Frame) -> Value:
+            given = [argument(frame) for argument in arguments]
+            for value in given:
+                if type(value) is str:
+                    frame.meter.scan(len(value))
+            return inside(frame.meter, *given)
+
+        return _placed(code, node.offset)
 
     def method_call(self, node: nodes.MethodCall) -> Code:
         target, optional = self.code(node.callee.target), node.callee.optional
@@ -284,7 +295,7 @@ class _Compiler:
             given = [argument(frame) for argument in arguments]
             check_count(method.name, len(given), method.min_args, method.max_args)
             own = [value] if type(value) in METHODS else []
-            return method.call(*own, *given)
+            return _counted(method.call(*own, *given), frame.meter)
 
         return _placed(code, node.offset)
 
@@ -304,7 +315,7 @@ class _Compiler:
                 return predicate(inner) if predicate else item
 
             call = Application(
-                elements(collection(frame)),
+                elements(collection(frame), frame.meter),
                 apply if predicate else None,
                 None if extra is None else lambda: extra(frame),
                 frame.meter,
@@ -312,6 +323,24 @@ class _Compiler:
             return function(call)
 
         return _placed(code, node.offset)
+
+
+def _injected_call(function: Function, arguments: list[Code]) -> Code:
+    call = function.call
+    if function.metered:
+        return lambda frame: call(frame.meter, *[argument(frame) for argument in arguments])
+    return lambda frame: _counted(call(*[argument(frame) for argument in arguments]), frame.meter)
+
+
+def _counted(value: Value, meter: Meter) -> Value:
+    """Return `value`, which was made without a meter, with its size counted."""
+    if isinstance(value, str):
+        meter.step(len(value) // 8)
+        meter.text(len(value))
+    elif isinstance(value, Struct):
+        meter.step(_STRUCT_STEPS)
+        meter.container(_STRUCT_WORDS)
+    return value
 
 
 def _is_list_of_literals(node: nodes.Node) -> TypeGuard[nodes.Array]:

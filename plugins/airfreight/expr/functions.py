@@ -17,7 +17,8 @@ class Function:
     `AirfreightError` reaches the caller of the expression unchanged. `parameters` are the kinds of
     its arguments and `result` is the shape of what it returns, as far as both are known: literals
     that do not fit, and unknown fields of the result, are errors before anything runs. `refusal` says
-    why it must not be called where the expression stands.
+    why it must not be called where the expression stands. `metered`: `call` gets the meter of the run
+    before the values, and counts what it makes before it does.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Function:
     parameters: tuple[frozenset[str], ...] = (ANY,)
     result: Shape = UNKNOWN
     refusal: str = ""
+    metered: bool = False
 
     @property
     def shape(self) -> Shape:

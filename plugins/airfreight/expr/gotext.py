@@ -6,7 +6,7 @@ import json
 import math
 import re
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 
 from airfreight.errors import ExpressionError
@@ -16,6 +16,7 @@ from airfreight.expr.limits import Meter
 from airfreight.expr.values import Moment, Named, Span, Struct, Value, Zone, type_name
 
 _HTML = str.maketrans({c: f"\\u{ord(c):04x}" for c in ("<", ">", "&", "\u2028", "\u2029")})
+_PART = 65_536
 _CONTROLS = {"\a": "a", "\b": "b", "\f": "f", "\n": "n", "\r": "r", "\t": "t", "\v": "v"}
 
 
@@ -33,8 +34,11 @@ def float_text(number: float, *, smallest: float, largest: float = 1e21) -> str:
 
 def json_text(value: Value, meter: Meter, indent: int | None = None) -> str:
     """Return `value` as Go's encoding/json writes it: sorted keys, ``<>&`` escaped."""
-    plain = plain_json(value, meter)
-    return "".join(_encoded(plain, "" if indent is None else "\n", indent or 0))
+    newline = "" if indent is None else "\n"
+    try:
+        return "".join(_encoded(plain_json(value, meter), newline, indent or 0, meter))
+    except RecursionError:
+        raise ExpressionError("a value nests too deeply for JSON") from None
 
 
 def plain_json(value: Value, meter: Meter) -> Value:
@@ -79,21 +83,26 @@ def _plain_scalar(value: Value, meter: Meter) -> Value:
     raise ExpressionError(f"a value of type {type_name(value)} has no JSON form")
 
 
-def _encoded(value: Value, newline: str, indent: int) -> Iterator[str]:
+def _encoded(value: Value, newline: str, indent: int, meter: Meter) -> Iterator[str]:
+    meter.step()
+    if newline:
+        meter.text(len(newline))
     inner = newline + " " * indent
     colon = ": " if indent else ":"
     if isinstance(value, dict) and value:
         for number, key in enumerate(sorted(value, key=lambda key: key.encode("utf-8", "replace"))):
-            yield ("{" if number == 0 else ",") + inner + json_string(key) + colon
-            yield from _encoded(value[key], inner, indent)
+            yield ("{" if number == 0 else ",") + inner
+            yield from json_string(key, meter)
+            yield colon
+            yield from _encoded(value[key], inner, indent, meter)
         yield newline + "}"
     elif isinstance(value, list) and value:
         for number, item in enumerate(value):
             yield ("[" if number == 0 else ",") + inner
-            yield from _encoded(item, inner, indent)
+            yield from _encoded(item, inner, indent, meter)
         yield newline + "]"
     elif isinstance(value, str):
-        yield json_string(value)
+        yield from json_string(value, meter)
     elif isinstance(value, float):
         if not math.isfinite(value):
             raise ExpressionError("JSON has no number for infinity and NaN")
@@ -102,10 +111,20 @@ def _encoded(value: Value, newline: str, indent: int) -> Iterator[str]:
         yield json.dumps(value)
 
 
-def json_string(text: str) -> str:
-    """Return the JSON string of `text`, fit for embedding in HTML."""
-    sound = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return json.dumps(sound, ensure_ascii=False).translate(_HTML)
+def json_string(text: str, meter: Meter) -> Iterator[str]:
+    """Yield the parts of the JSON string of `text`, fit for embedding in HTML."""
+    yield '"'
+    for part in _parts(text):
+        sound = part.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        shown = json.dumps(sound, ensure_ascii=False).translate(_HTML)[1:-1]
+        meter.text(len(shown))
+        yield shown
+    yield '"'
+
+
+def _parts(text: str) -> Iterator[str]:
+    """Cut `text`, so that what is made of each part is counted before the next one is made."""
+    return (text[start : start + _PART] for start in range(0, len(text), _PART))
 
 
 def plain_text(value: Value, meter: Meter) -> str:
@@ -119,13 +138,20 @@ def plain_text(value: Value, meter: Meter) -> str:
         return float_text(value, smallest=1e-4, largest=1e6)
     if isinstance(value, list | bytes):
         meter.container(len(value))
-        return "[" + " ".join(plain_text(item, meter) for item in value) + "]"
+        return _joined("[", (plain_text(item, meter) for item in value), "]", meter)
     if isinstance(value, dict):
         meter.container(len(value))
         keys = sorted(value, key=str)
         parts = (f"{plain_text(key, meter)}:{plain_text(value[key], meter)}" for key in keys)
-        return "map[" + " ".join(parts) + "]"
+        return _joined("map[", parts, "]", meter)
     return _plain_object(value, meter)
+
+
+def _joined(opener: str, parts: Iterable[str], closer: str, meter: Meter) -> str:
+    text = opener + " ".join(parts) + closer
+    # Every level copies what is within.
+    meter.scan(len(text))
+    return text
 
 
 def _plain_object(value: Value, meter: Meter) -> str:
@@ -141,15 +167,29 @@ def _plain_object(value: Value, meter: Meter) -> str:
         return value.text
     if isinstance(value, Struct):
         shown = (i for i in value.fields.values() if not isinstance(i, Function))
-        return "{" + " ".join(plain_text(item, meter) for item in shown) + "}"
+        return _joined("{", (plain_text(item, meter) for item in shown), "}", meter)
     text = str(value) if isinstance(value, str | int) else type_name(value)
     meter.text(len(text))
     return text
 
 
-def quoted(text: str) -> str:
+def quoted(text: str, meter: Meter) -> str:
     """Return Go's ``%q``: a literal with everything unprintable escaped."""
-    return '"' + "".join(map(_quoted_character, text)) + '"'
+    pieces = ['"']
+    for part in _parts(text):
+        pieces.append(part.translate(Translation(_quoted_character)))
+        meter.text(len(pieces[-1]))
+    return "".join((*pieces, '"'))
+
+
+class Translation(dict[int, str]):
+    """What `change` makes of each character, for `str.translate`; it asks once for each."""
+
+    def __init__(self, change: Callable[[str], str]) -> None:
+        self._change = change
+
+    def __missing__(self, code: int) -> str:
+        return self.setdefault(code, self._change(chr(code)))
 
 
 def _quoted_character(character: str) -> str:

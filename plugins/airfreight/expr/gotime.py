@@ -17,6 +17,7 @@ _UNITS = {
 }  # fmt: skip
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CYCLE = 146_097
+_LONGEST = 1_000
 _FIRST = -62_135_510_400 * SECOND
 _MONTHS = "January February March April May June July August September October November December"
 _DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday"
@@ -43,6 +44,12 @@ LAYOUTS = (
     "2006-01-02", "15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04:05Z07:00",
     "02 Jan 06 15:04 MST", "Monday, 02-Jan-06 15:04:05 MST", "Mon, 02 Jan 2006 15:04:05 MST",
 )  # fmt: skip
+
+
+def _check_length(text: str, what: str) -> None:
+    """Refuse what only an attack writes: patterns take time and memory for each character."""
+    if len(text) > _LONGEST:
+        raise ExpressionError(f"a {what} may have {_LONGEST} characters, not {len(text)}")
 
 
 def load_zone(name: str) -> Zone:
@@ -76,6 +83,8 @@ def from_datetime(when: datetime, fraction: int = 0) -> Moment:
 
 def parse_time(layout: str, text: str, zone: tzinfo) -> Moment:
     """Read `text` by a Go layout; where it names no offset it is in `zone`."""
+    _check_length(layout, "layout")
+    _check_length(text, "date")
     try:
         match = re.fullmatch(_layout_pattern(layout), text)
     except re.error:
@@ -133,6 +142,7 @@ def _offset(text: str | None) -> tzinfo | None:
 
 def format_time(moment: Moment, layout: str) -> str:
     """Write the moment by a Go layout."""
+    _check_length(layout, "layout")
     when, year = civil(moment)
     nanoseconds = f"{moment.nanoseconds % SECOND:09d}"
 
@@ -167,6 +177,7 @@ def _written(when: datetime, year: int, name: str) -> str:
 
 def parse_span(text: str) -> Span:
     """Read a duration such as ``1h30m``; ns, us, ms, s, m and h are its units."""
+    _check_length(text, "duration")
     sign, body = (-1, text[1:]) if text.startswith("-") else (1, text.removeprefix("+"))
     if body == "0":
         return Span(0)

@@ -9,8 +9,10 @@ from yaml.nodes import ScalarNode
 
 from airfreight.expr.gofloat import parse_float
 from airfreight.expr.gotext import float_text
+from airfreight.expr.limits import Meter
 from airfreight.expr.values import Value
 
+_STEPS_PER_NODE = 10
 _OLD_BOOLS = frozenset(
     form
     for word in ("y", "n", "yes", "no", "on", "off")
@@ -60,10 +62,17 @@ _Dumper.add_representer(str, _represent_text)
 _Dumper.add_representer(float, _represent_float)
 
 
-def _sorted(value: Value) -> Value:
+def _sorted(value: Value, meter: Meter) -> Value:
+    """Return `value` with its keys in order, counted as the writing of it will cost."""
+    meter.step(_STEPS_PER_NODE)
     if isinstance(value, dict):
-        return {key: _sorted(value[key]) for key in sorted(value, key=_natural)}
-    return [_sorted(item) for item in value] if isinstance(value, list) else value
+        meter.step(_STEPS_PER_NODE * len(value))
+        return {key: _sorted(value[key], meter) for key in sorted(value, key=_natural)}
+    if isinstance(value, list):
+        return [_sorted(item, meter) for item in value]
+    if isinstance(value, str):
+        meter.step(len(value) // 2)
+    return value
 
 
 def _natural(key: str) -> list[tuple[int, int, str]]:
@@ -75,10 +84,10 @@ def _natural(key: str) -> list[tuple[int, int, str]]:
     ]
 
 
-def yaml_text(value: Value) -> str:
+def yaml_text(value: Value, meter: Meter) -> str:
     """Return the document of a value that `plain_json` made; it ends with a newline."""
     text = yaml.dump(
-        _sorted(value),
+        _sorted(value, meter),
         Dumper=_Dumper,
         indent=4,
         allow_unicode=True,

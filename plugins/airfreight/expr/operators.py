@@ -198,13 +198,15 @@ def _range(left: Value, right: Value, meter: Meter) -> list[int]:
     return list(range(first, last + 1))
 
 
-def _matches(left: Value, right: Value) -> bool:
+def _matches(left: Value, right: Value, meter: Meter) -> bool:
     if left is None or right is None:
         return False
     if not isinstance(right, str) or not isinstance(left, str | bytes):
         raise mismatch("matches", left, right)
     text = left.decode("utf-8", "replace") if isinstance(left, bytes) else left
-    return compile_pattern(right).search(sound(text)) is not None
+    pattern = compile_pattern(right)
+    meter.search(len(text), pattern.programsize)
+    return pattern.search(sound(text)) is not None
 
 
 def _textual(name: str, test: Callable[[str, str], bool]) -> Callable[[Value, Value], bool]:
@@ -216,6 +218,15 @@ def _textual(name: str, test: Callable[[str, str], bool]) -> Callable[[Value, Va
         raise mismatch(name, left, right)
 
     return apply
+
+
+_holds_part = _textual("contains", operator.contains)
+
+
+def _contains(left: Value, right: Value, meter: Meter) -> bool:
+    if isinstance(left, str):
+        meter.scan(len(left))
+    return _holds_part(left, right)
 
 
 def _plain(apply: Callable[[Value, Value], Value]) -> Operator:
@@ -267,8 +278,8 @@ BINARY: Mapping[str, Operator] = {
     "<=": _fast_comparison(operator.le, _ordering("<=")),
     ">": _fast_comparison(operator.gt, _ordering(">")),
     ">=": _fast_comparison(operator.ge, _ordering(">=")),
-    "matches": _plain(_matches),
-    "contains": _plain(_textual("contains", lambda text, part: part in text)),
+    "matches": _matches,
+    "contains": _contains,
     "startsWith": _plain(_textual("startsWith", str.startswith)),
     "endsWith": _plain(_textual("endsWith", str.endswith)),
 }

@@ -48,11 +48,15 @@ class Application:
         return None if index is None else self.items[index]
 
 
-def elements(value: Value) -> list[Value]:
+def elements(value: Value, meter: Meter) -> list[Value]:
     """Return what a predicate is applied to; a string that nothing declared counts as its bytes."""
     if isinstance(value, str):
-        return list(value.encode("utf-8", "replace"))
-    return list(value) if isinstance(value, bytes) else items(value)
+        meter.text(len(value))
+        value = value.encode("utf-8", "replace")
+    if isinstance(value, bytes):
+        meter.container(len(value))
+        return list(value)
+    return items(value)
 
 
 def _filter(call: Application) -> list[Value]:

@@ -35,8 +35,12 @@ class Program:
         A variable that `env` lacks is nil. The numbers of JSON are floats to Go: pass them as such
         where ``%`` and ``type`` shall behave as in Kargo.
         """
+        return self.run_metered(env, Meter(limits))
+
+    def run_metered(self, env: Mapping[str, Any], meter: Meter) -> Value:
+        """Return what `run` does, counted by a `meter` that several expressions share."""
         try:
-            return self.code(Frame(env, Meter(limits), {}))
+            return self.code(Frame(env, meter, {}))
         except ExpressionError as error:
             raise ExpressionError(error.message, self.source, error.offset) from None
         except RecursionError:

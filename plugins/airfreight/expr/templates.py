@@ -20,7 +20,7 @@ from airfreight.expr.gotext import json_text, plain_json, quoted
 from airfreight.expr.goyaml import yaml_text
 from airfreight.expr.limits import DEFAULT_LIMITS, Limits, Meter
 from airfreight.expr.program import Program, compile_expression
-from airfreight.expr.text_functions import read_json
+from airfreight.expr.text_functions import count_json, read_json
 from airfreight.expr.values import Value
 
 JSON = Any
@@ -54,24 +54,40 @@ def evaluate_template(
         return text
     meter = Meter(limits)
     pieces = [
-        piece if isinstance(piece, str) else _filled(text, piece, env, functions, limits, meter)
+        piece if isinstance(piece, str) else _filled(text, piece, env, functions, meter)
         for piece in _pieces(text)
     ]
-    return _typed("".join(pieces))
+    return _typed("".join(pieces), meter)
 
 
 def evaluate_config(
-    value: JSON, env: Mapping[str, Any], functions: Mapping[str, Function] = _NO_FUNCTIONS
+    value: JSON,
+    env: Mapping[str, Any],
+    functions: Mapping[str, Function] = _NO_FUNCTIONS,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> JSON:
     """Return `value` with every string in it evaluated as a template, keys excepted.
 
     The result is JSON: whole numbers come back as int, infinity and NaN are errors. Raises
-    `ExpressionError` also where `env` has a variable of a reserved name.
+    `ExpressionError` also where `env` has a variable of a reserved name. `limits` are each string's.
     """
     for name in _RESERVED:
         if name in env:
             raise ExpressionError(f'the variable name "{name}" is reserved for the function')
-    return _evaluated(value, env, functions)
+
+    def evaluated(item: JSON) -> JSON:
+        if isinstance(item, dict):
+            return {key: evaluated(inner) for key, inner in item.items()}
+        if isinstance(item, list):
+            return [evaluated(inner) for inner in item]
+        if isinstance(item, str):
+            return _json_numbers(evaluate_template(item, env, functions, limits), item)
+        return item
+
+    try:
+        return evaluated(value)
+    except RecursionError:
+        raise ExpressionError("the value nests too deeply") from None
 
 
 def check_template(
@@ -145,23 +161,20 @@ def _filled(
     hole: _Hole,
     env: Mapping[str, Any],
     functions: Mapping[str, Function],
-    limits: Limits,
     meter: Meter,
 ) -> str:
-    program = _compiled(text, hole, functions, limits)
+    program = _compiled(text, hole, functions, meter.limits)
     try:
-        value = program.run(env, limits)
+        value = program.run_metered(env, meter)
         if isinstance(value, str):
             meter.text(len(value))
             return value
         return json_text(value, meter)
     except ExpressionError as error:
         raise _moved(error, text, hole) from None
-    except RecursionError:
-        raise ExpressionError("the value nests too deeply", text, hole.offset) from None
 
 
-def _typed(text: str) -> Any:
+def _typed(text: str, meter: Meter) -> Any:
     newline = "\n" if text.endswith("\n") else ""
     body = text.removesuffix("\n")
     if len(body) > 1 and body[0] == body[-1] == '"':
@@ -171,20 +184,12 @@ def _typed(text: str) -> Any:
         return number
     if body in _TRUE | _FALSE:
         return body in _TRUE
+    if body.lstrip()[:1] in ("[", "{"):
+        count_json(body, meter)
     try:
         return read_json(body)
     except ExpressionError:
         return body + newline
-
-
-def _evaluated(value: JSON, env: Mapping[str, Any], functions: Mapping[str, Function]) -> JSON:
-    if isinstance(value, dict):
-        return {key: _evaluated(item, env, functions) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_evaluated(item, env, functions) for item in value]
-    if isinstance(value, str):
-        return _json_numbers(evaluate_template(value, env, functions), value)
-    return value
 
 
 def _json_numbers(value: JSON, source: str) -> JSON:
@@ -199,29 +204,30 @@ def _json_numbers(value: JSON, source: str) -> JSON:
     return value
 
 
-def _meter() -> Meter:
-    return Meter(DEFAULT_LIMITS)
+def _quote(meter: Meter, value: Value) -> str:
+    if not isinstance(value, str):
+        return _unsafe_quote(meter, value)
+    return quoted(value, meter)
 
 
-def _quote(value: Value) -> str:
-    return quoted(value) if isinstance(value, str) else f'"{json_text(value, _meter())}"'
+def _unsafe_quote(meter: Meter, value: Value) -> str:
+    return f'"{json_text(value, meter)}"'
 
 
-def _unsafe_quote(value: Value) -> str:
-    return f'"{json_text(value, _meter())}"'
+def _as_yaml(meter: Meter, value: Value) -> str:
+    return f'"{yaml_text(plain_json(value, meter), meter)}"'
 
 
-def _as_yaml(value: Value) -> str:
-    return f'"{yaml_text(plain_json(value, _meter()))}"'
-
-
-def _as_json(value: Value) -> str:
-    return f'"{json_text(value, _meter(), indent=2)}\n"'
+def _as_json(meter: Meter, value: Value) -> str:
+    return f'"{json_text(value, meter, indent=2)}\n"'
 
 
 _TEMPLATE_FUNCTIONS: Mapping[str, Function] = {
-    "quote": Function("quote", _quote, 1, 1),
-    "unsafeQuote": Function("unsafeQuote", _unsafe_quote, 1, 1),
-    "asYAML": Function("asYAML", _as_yaml, 1, 1),
-    "asJSON": Function("asJSON", _as_json, 1, 1),
+    name: Function(name, call, 1, 1, metered=True)
+    for name, call in (
+        ("quote", _quote),
+        ("unsafeQuote", _unsafe_quote),
+        ("asYAML", _as_yaml),
+        ("asJSON", _as_json),
+    )
 }

@@ -10,7 +10,7 @@ from typing import Any
 
 from airfreight.errors import ExpressionError
 from airfreight.expr.builtin import Builtin, integer, items, text
-from airfreight.expr.gotext import json_text, plain_text
+from airfreight.expr.gotext import Translation, json_text, plain_text
 from airfreight.expr.limits import Meter
 from airfreight.expr.values import Value
 
@@ -21,7 +21,8 @@ _GO_SPACE = (
 _REPEATS = 1_000_000
 
 
-def _trim(_: Meter, value: Value, characters: Value = _GO_SPACE) -> str:
+def _trim(meter: Meter, value: Value, characters: Value = _GO_SPACE) -> str:
+    meter.text(len(text(value)))
     return text(value).strip(text(characters))
 
 
@@ -29,14 +30,11 @@ def _pieces(meter: Meter, value: Value, separator: Value, limit: Value, keep: bo
     whole, cut, most = text(value), text(separator), integer(limit)
     if most == 0:
         return []
-    found = list(whole) if not cut else []
-    if cut:
-        meter.container(whole.count(cut) + 1)
-        found = whole.split(cut, -1 if most < 0 else most - 1)
-    elif 0 < most < len(found):
-        found[most - 1 :] = ["".join(found[most - 1 :])]
-    meter.container(len(found))
+    meter.container(2 * (whole.count(cut) + 1))
     meter.text(len(whole))
+    found = whole.split(cut, -1 if most < 0 else most - 1) if cut else list(whole)
+    if not cut and 0 < most < len(found):
+        found[most - 1 :] = ["".join(found[most - 1 :])]
     if keep:
         return [piece + cut for piece in found[:-1]] + found[-1:]
     return found
@@ -74,6 +72,12 @@ def _byte_index(find: Callable[[bytes, bytes], int]) -> Callable[..., int]:
     return call
 
 
+def _last_index(whole: bytes, part: bytes) -> int:
+    # Python's own search from the end takes quadratic time, the one from the start does not.
+    found = whole[::-1].find(part[::-1])
+    return found if found < 0 else len(whole) - len(part) - found
+
+
 def _cased(change: Callable[[str], str]) -> Callable[..., str]:
     # Go maps one character to one: "ß" stays in upper case, "İ" becomes "i".
     def one(character: str) -> str:
@@ -85,7 +89,7 @@ def _cased(change: Callable[[str], str]) -> Callable[..., str]:
 
     def call(meter: Meter, value: Value) -> str:
         meter.text(len(text(value)))
-        return "".join(map(one, text(value)))
+        return text(value).translate(Translation(one))
 
     return call
 
@@ -95,8 +99,14 @@ def _to_json(meter: Meter, value: Value) -> str:
 
 
 def _from_json(meter: Meter, value: Value) -> Value:
-    meter.text(len(text(value)) * 8)
+    count_json(text(value), meter)
     return read_json(text(value))
+
+
+def count_json(source: str, meter: Meter) -> None:
+    """Count what `read_json` will make of `source`."""
+    meter.text(len(source))
+    meter.container(16 * source.count("{") + 8 * (source.count("[") + source.count(",")))
 
 
 def read_json(source: str) -> Value:
@@ -139,15 +149,23 @@ def _string(meter: Meter, value: Value) -> str:
 
 
 def _affix(change: Callable[[str, str], Any]) -> Callable[..., Any]:
-    return lambda _, value, part=" ": change(text(value), text(part))
+    def call(meter: Meter, value: Value, part: Value = " ") -> Any:
+        meter.text(len(text(value)))
+        return change(text(value), text(part))
+
+    return call
+
+
+def _has(test: Callable[[str, str], bool]) -> Callable[..., bool]:
+    return lambda _, value, part: test(text(value), text(part))
 
 
 TEXT_FUNCTIONS = (
     Builtin("trim", _trim, 1, 2),
     Builtin("trimPrefix", _affix(str.removeprefix), 1, 2),
     Builtin("trimSuffix", _affix(str.removesuffix), 1, 2),
-    Builtin("hasPrefix", _affix(str.startswith), 2, 2),
-    Builtin("hasSuffix", _affix(str.endswith), 2, 2),
+    Builtin("hasPrefix", _has(str.startswith), 2, 2),
+    Builtin("hasSuffix", _has(str.endswith), 2, 2),
     Builtin("upper", _cased(str.upper), 1, 1),
     Builtin("lower", _cased(str.lower), 1, 1),
     Builtin("split", lambda m, s, by, n=-1: _pieces(m, s, by, n, False), 2, 3),
@@ -156,7 +174,7 @@ TEXT_FUNCTIONS = (
     Builtin("repeat", _repeat, 2, 2),
     Builtin("join", _join, 1, 2),
     Builtin("indexOf", _byte_index(bytes.find), 2, 2),
-    Builtin("lastIndexOf", _byte_index(bytes.rfind), 2, 2),
+    Builtin("lastIndexOf", _byte_index(_last_index), 2, 2),
     Builtin("string", _string, 1, 1),
     Builtin("toJSON", _to_json, 1, 1),
     Builtin("fromJSON", _from_json, 1, 1),

@@ -2,38 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import Any
-
 from airflow.sdk.configuration import conf
 
-from airfreight.errors import SettingsError
-from airfreight.runtime.settings import Settings
-
-_SECTION = "airfreight"
+from airfreight.runtime.settings import SECTION, Settings, read_values, setting_names
 
 
 def read_settings() -> Settings:
-    """Return the deployment's settings; raises SettingsError where a value is of the wrong type."""
-    defaults = Settings()
-    values = {
-        field.name: _read(field.name, getattr(defaults, field.name)) for field in fields(Settings)
-    }
-    return Settings(**values)
-
-
-def _read(name: str, default: Any) -> Any:
-    try:
-        if isinstance(default, bool):
-            return conf.getboolean(_SECTION, name, fallback=default)
-        if isinstance(default, float):
-            return conf.getfloat(_SECTION, name, fallback=default)
-        return conf.get(_SECTION, name, fallback=default)
-    except Exception as error:
-        expected = type(default).__name__
-        raise SettingsError(
-            f"setting [{_SECTION}] {name}: expected a {expected}: {error}"
-        ) from error
+    """Return the deployment's settings; raises SettingsError for a value of the wrong type or beyond its bounds."""
+    return read_values({name: conf.get(SECTION, name, fallback=None) for name in setting_names()})
 
 
 def ui_base_url() -> str:

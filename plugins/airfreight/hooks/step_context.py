@@ -43,6 +43,7 @@ def engine_maker(
         allow_credentials_over_http=settings.allow_credentials_over_http,
         author_name=settings.author_name,
         author_email=settings.author_email,
+        expression_limits=settings.expression_limits(),
     )
 
     def engine_for(
@@ -75,6 +76,7 @@ def engine_maker(
             on_step=_Groups(log),
             sources=sources,
             ui_base_url=address,
+            limits=step_settings.expression_limits,
         )
 
     return engine_for

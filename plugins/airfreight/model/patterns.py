@@ -13,6 +13,8 @@ import re2
 from airfreight.model.globs import glob_expression
 
 _PATTERN_BYTES = 1 << 20
+# More do not fit into those bytes, and the parser would take a hundred bytes for each to find that out.
+_PATTERN_LENGTH = 1 << 16
 
 Matcher = Callable[[str], bool]
 
@@ -22,9 +24,13 @@ def sound(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def compile_regex(pattern: str) -> Any:
     """Return the compiled pattern; raises ValueError where Go would not compile it."""
+    if len(pattern) > _PATTERN_LENGTH:
+        raise ValueError(
+            f"the pattern has {len(pattern)} characters; {_PATTERN_LENGTH} are allowed"
+        )
     options = re2.Options()
     options.max_mem = _PATTERN_BYTES
     # The library would write a bad pattern to standard error as well.

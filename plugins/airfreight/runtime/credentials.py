@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import re2
-
 from airfreight.errors import SettingsError
 from airfreight.model.naming import connection_prefixes
+from airfreight.model.patterns import compile_regex, sound
 from airfreight.model.project import RepositoryCredential
 from airfreight.model.urls import normalize_chart, normalize_git, normalize_image
 
@@ -32,8 +31,8 @@ def _opens(credential: RepositoryCredential, kind: str, url: str) -> bool:
     if not credential.repo_url_is_regex:
         return normalize(credential.repo_url) == normalize(url)
     # Kargo searches unanchored, so that https://evil.example/?https://git.example/ would fit: we match the whole URL.
-    pattern = re2.compile(credential.repo_url)
-    return any(pattern.fullmatch(text) for text in (url, normalize(url)))
+    pattern = compile_regex(credential.repo_url)
+    return any(pattern.fullmatch(sound(text)) for text in (url, normalize(url)))
 
 
 def own_connection(connection_id: str, project: str) -> str:

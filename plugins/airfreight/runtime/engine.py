@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from airfreight.errors import ExpressionError
+from airfreight.expr.limits import DEFAULT_LIMITS, Limits
 from airfreight.model.promotion import (
     SEVERITY,
     InflatedStep,
@@ -35,7 +36,7 @@ class PromotionEngine:
     `context_for` gets the step's earlier output as its third argument. `on_change` gets each new status before the
     engine goes on, so that what it saves is never behind what was done by more than one step's run. `sources` and
     `ui_base_url` (empty where it is not known) are what expressions read from outside the Promotion; no message shows
-    a password that they read.
+    a password that they read. `limits` are those of each expression and template.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class PromotionEngine:
         on_step: OnStep,
         sources: Sources,
         ui_base_url: str,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self._registry = registry
         self._context_for = context_for
@@ -58,6 +60,7 @@ class PromotionEngine:
         self._on_step = on_step
         self._sources = sources
         self._ui_base_url = ui_base_url
+        self._limits = limits
 
     def run(self, promotion: Promotion, status: PromotionStatus) -> PromotionStatus:
         """Go on from `status` until the Promotion ends or a step waits.
@@ -183,7 +186,9 @@ class PromotionEngine:
     def _evaluation(
         self, step: InflatedStep, promotion: Promotion, status: PromotionStatus
     ) -> StepEvaluation:
-        return StepEvaluation(promotion, step, status, self._sources, self._ui_base_url)
+        return StepEvaluation(
+            promotion, step, status, self._sources, self._ui_base_url, self._limits
+        )
 
     def _changed(self, status: PromotionStatus, **update: Any) -> PromotionStatus:
         status = status.model_copy(update=update)

@@ -9,6 +9,7 @@ from typing import Any
 
 from airfreight.errors import ExpressionError
 from airfreight.expr.functions import Function
+from airfreight.expr.limits import DEFAULT_LIMITS, Limits
 from airfreight.expr.templates import evaluate_config, evaluate_template
 from airfreight.expr.values import Moment, Struct
 from airfreight.model.base import Variable
@@ -25,15 +26,18 @@ class StepEvaluation:
     status: PromotionStatus
     sources: Sources
     ui_base_url: str
+    limits: Limits = DEFAULT_LIMITS
 
     def condition(self) -> Any:
         """Return what the step's `if` yields; anything but a bool is the author's mistake."""
-        return evaluate_template(self.step.if_, self.environment(), self._functions("step"))
+        return evaluate_template(
+            self.step.if_, self.environment(), self._functions("step"), self.limits
+        )
 
     def config(self) -> dict[str, Any]:
         """Return the step's config, every string in it evaluated, typed as Kargo types it."""
         config: dict[str, Any] = evaluate_config(
-            self.step.config, self.environment(), self._functions("step")
+            self.step.config, self.environment(), self._functions("step"), self.limits
         )
         return config
 
@@ -53,7 +57,8 @@ class StepEvaluation:
         known = self._functions("vars")
         for variable in variables:
             try:
-                value = evaluate_template(variable.value, {**env, "vars": values}, known)
+                seen = {**env, "vars": values}
+                value = evaluate_template(variable.value, seen, known, self.limits)
             except ExpressionError as error:
                 raise ExpressionError(f"variable {variable.name!r}: {error}") from error
             values = {**values, variable.name: value}

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, fields
+from typing import Any, Final
+
+from airfreight.errors import SettingsError
+from airfreight.expr.limits import DEFAULT_LIMITS, Limits
+
+SECTION: Final = "airfreight"
+_EXPRESSION = "expression_"
+_BOOLS: Final[Mapping[str, bool]] = {
+    "true": True, "t": True, "1": True, "false": False, "f": False, "0": False,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -32,7 +43,85 @@ class Settings:
     author_email: str = "no-reply@airfreight.invalid"
     """E-mail address of the author of commits where no step names one."""
 
+    expression_source_length: int = DEFAULT_LIMITS.source_length
+    """Characters that one expression may have. Parsing that many takes about half a second."""
+
+    expression_nodes: int = DEFAULT_LIMITS.nodes
+    """Nodes that the tree of one expression may have. The bound of expr-lang itself."""
+
+    expression_depth: int = DEFAULT_LIMITS.depth
+    """Levels that the tree of one expression may have. Evaluation recurses, and Python's stack ends at some 1000
+    frames."""
+
+    expression_steps: int = DEFAULT_LIMITS.steps
+    """Nodes evaluated and elements visited in one evaluation. They take about half a second."""
+
+    expression_memory: int = DEFAULT_LIMITS.memory
+    """Words of eight bytes of all values that one evaluation makes. The budget of expr-lang; less than 100 MB of Python
+    objects."""
+
+    expression_time: float = DEFAULT_LIMITS.time
+    """Seconds of processor time of one evaluation. What an expression waits for is not counted."""
+
+    def expression_limits(self) -> Limits:
+        """Return what one expression or template may cost."""
+        return Limits(
+            **{limit.name: getattr(self, _EXPRESSION + limit.name) for limit in fields(Limits)}
+        )
+
 
 def setting_names() -> tuple[str, ...]:
     """Return the names of all settings."""
     return tuple(field.name for field in fields(Settings))
+
+
+def read_values(values: Mapping[str, str | None]) -> Settings:
+    """Return the settings that `values` spell, by name; what is missing or None has its default.
+
+    Raises SettingsError, which names section, key, value and what was expected.
+    """
+    return Settings(
+        **{
+            field.name: _read(field, text)
+            for field in fields(Settings)
+            if (text := values.get(field.name)) is not None
+        }
+    )
+
+
+def environment_values(environ: Mapping[str, str]) -> dict[str, str | None]:
+    """Return the settings that environment variables spell, by name."""
+    return {name: environ.get(f"AIRFLOW__{SECTION}__{name}".upper()) for name in setting_names()}
+
+
+def _read(field: Field[Any], text: str) -> Any:
+    if isinstance(field.default, str):
+        return text
+    bounds = _BOUNDS.get(field.name)
+    try:
+        value = _READERS[type(field.default)](text.split("#")[0].strip())
+    except (ValueError, KeyError):
+        value = None
+    if value is None or (bounds and not bounds[0] <= value <= bounds[1]):
+        expected = _WORDS[type(field.default)]
+        limits = f" from {bounds[0]} to {bounds[1]}" if bounds else ""
+        raise SettingsError(
+            f"setting [{SECTION}] {field.name}: expected {expected}{limits}, got {text!r}"
+        )
+    return value
+
+
+_READERS: Final[Mapping[type, Any]] = {
+    bool: lambda text: _BOOLS[text.lower()],
+    int: int,
+    float: float,
+}
+_WORDS: Final[Mapping[type, str]] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+}
+_BOUNDS: Final[Mapping[str, tuple[float, float]]] = {
+    _EXPRESSION + limit.name: (limit.metadata["least"], limit.metadata["most"])
+    for limit in fields(Limits)
+}

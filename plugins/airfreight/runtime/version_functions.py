@@ -11,6 +11,7 @@ from airfreight.errors import ExpressionError, VersionError
 from airfreight.expr.functions import Function
 from airfreight.expr.values import Struct, type_name
 
+_LONGEST = 1_000
 _PARTS = (("Major", "major"), ("Minor", "minor"), ("Patch", "patch"), ("Metadata", "metadata"))
 
 
@@ -35,6 +36,8 @@ def semver_parse(text: Any) -> Struct:
 def _text(what: str, value: Any) -> str:
     if not isinstance(value, str):
         raise ExpressionError(f"{what} must be a string, not {type_name(value)}")
+    if len(value) > _LONGEST:
+        raise ExpressionError(f"{what} may have {_LONGEST} characters, not {len(value)}")
     return value
 
 

@@ -15,6 +15,7 @@ import httpx
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
+from airfreight.expr.limits import DEFAULT_LIMITS, Limits
 from airfreight.model.credential import Credential
 from airfreight.model.promotion import StepStatus
 from airfreight.steps.workdir import WorkDirectory
@@ -62,12 +63,14 @@ class StepSettings:
 
     `allow_loopback`: http steps may reach this machine (on in demo and tests).
     `allow_credentials_over_http`: a login may travel unencrypted (on in demo and tests).
+    `expression_limits`: those of each expression that a step evaluates itself.
     """
 
     allow_loopback: bool = False
     allow_credentials_over_http: bool = False
     author_name: str = "Airfreight"
     author_email: str = "no-reply@airfreight.invalid"
+    expression_limits: Limits = DEFAULT_LIMITS
 
 
 @dataclass(frozen=True)

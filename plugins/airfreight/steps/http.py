@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, Self
 
@@ -13,15 +14,19 @@ from pydantic import Field, field_validator, model_validator
 
 from airfreight.artifacts.guarded_http import send_following
 from airfreight.errors import ExpressionError, RefusedError, RetryableStepError, TerminalStepError
+from airfreight.expr.gotext import plain_json
+from airfreight.expr.limits import Limits, Meter
 from airfreight.expr.program import compile_expression
 from airfreight.model.base import Duration
 from airfreight.model.promotion import StepStatus
 from airfreight.steps.base import PromotionStep, StepConfig, StepContext, StepResult
+from airfreight.steps.functions import declared
 from airfreight.steps.http_response import MAX_BYTES, parse_body, read_body, response_env
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # Kargo asks again after its default interval where no expression says what success is.
 _ASK_AGAIN = timedelta(minutes=5)
+_FUNCTIONS = declared("bare")
 
 
 class HttpHeader(StepConfig):
@@ -101,12 +106,13 @@ class HttpStep(PromotionStep[HttpConfig]):
     config_type = HttpConfig
 
     def run(self, config: HttpConfig, context: StepContext) -> StepResult:
-        env = {"response": _request(config, context)}
-        status = env["response"]["status"]
-        if _holds(config.failure_expression, env, "failureExpression"):
-            raise TerminalStepError(_failure(config, env, status), failed=True)
-        if _succeeds(config, env, status):
-            return StepResult(output=_outputs(config, env))
+        response = _request(config, context)
+        judge = _Judge({"response": response}, context.settings.expression_limits)
+        status = response["status"]
+        if judge.holds(config.failure_expression, "failureExpression"):
+            raise TerminalStepError(_failure(config, judge, status), failed=True)
+        if _succeeds(config, judge, status):
+            return StepResult(output=_outputs(config, judge))
         judged = config.success_expression or config.failure_expression
         return StepResult(
             StepStatus.RUNNING,
@@ -115,43 +121,59 @@ class HttpStep(PromotionStep[HttpConfig]):
         )
 
 
-def _succeeds(config: HttpConfig, env: Mapping[str, Any], status: int) -> bool:
+@dataclass(frozen=True)
+class _Judge:
+    """Evaluates expressions over one response."""
+
+    env: Mapping[str, Any]
+    limits: Limits
+
+    def value(self, source: str, field: str) -> Any:
+        try:
+            program = compile_expression(source, _FUNCTIONS, self.limits)
+        except ExpressionError as error:
+            raise TerminalStepError(f"{field}: {error}") from error
+        try:
+            return program.run(self.env, self.limits)
+        except ExpressionError as error:
+            raise RetryableStepError(f"{field}: {error}") from error
+
+    def output(self, source: str, field: str) -> Any:
+        """Return the value as JSON has it, since an output is stored."""
+        try:
+            return plain_json(self.value(source, field), Meter(self.limits))
+        except ExpressionError as error:
+            raise RetryableStepError(f"{field}: {error}") from error
+        except RecursionError:
+            raise RetryableStepError(f"{field}: the value nests too deeply") from None
+
+    def holds(self, source: str, field: str) -> bool:
+        result = self.value(source, field) if source else False
+        if not isinstance(result, bool):
+            kind = type(result).__name__
+            raise RetryableStepError(f"{field}: expected true or false, got {kind}")
+        return result
+
+
+def _succeeds(config: HttpConfig, judge: _Judge, status: int) -> bool:
     if config.success_expression:
-        return _holds(config.success_expression, env, "successExpression")
+        return judge.holds(config.success_expression, "successExpression")
     return not config.failure_expression and 200 <= status < 300
 
 
-def _failure(config: HttpConfig, env: Mapping[str, Any], status: int) -> str:
+def _failure(config: HttpConfig, judge: _Judge, status: int) -> str:
     message = f"HTTP ({status}) response met failure criteria"
     if not config.error_expression:
         return message
-    text = _evaluate(config.error_expression, env, "errorExpression")
+    text = judge.value(config.error_expression, "errorExpression")
     return f"{message}: {json.dumps(str(text), ensure_ascii=False)}"
 
 
-def _outputs(config: HttpConfig, env: Mapping[str, Any]) -> dict[str, Any]:
+def _outputs(config: HttpConfig, judge: _Judge) -> dict[str, Any]:
     return {
-        output.name: _evaluate(output.from_expression, env, f"outputs {output.name!r}")
+        output.name: judge.output(output.from_expression, f"outputs {output.name!r}")
         for output in config.outputs
     }
-
-
-def _holds(source: str, env: Mapping[str, Any], field: str) -> bool:
-    result = _evaluate(source, env, field) if source else False
-    if not isinstance(result, bool):
-        raise RetryableStepError(f"{field}: expected true or false, got {type(result).__name__}")
-    return result
-
-
-def _evaluate(source: str, env: Mapping[str, Any], field: str) -> Any:
-    try:
-        program = compile_expression(source, {})
-    except ExpressionError as error:
-        raise TerminalStepError(f"{field}: {error}") from error
-    try:
-        return program.run(env)
-    except ExpressionError as error:
-        raise RetryableStepError(f"{field}: {error}") from error
 
 
 def _request(config: HttpConfig, context: StepContext) -> dict[str, Any]:
