@@ -124,6 +124,7 @@ class World:
             sources=self.sources,
             ui_base_url="https://airflow.example",
             limits=self.limits,
+            longest=timedelta(days=7),
         )
         return engine.run(promotion, status or PromotionStatus())
 

@@ -216,6 +216,26 @@ def test_a_time_out_counts_from_the_first_start(default, retry, after, status):
     assert ("timed out after" in later.executions[0].message) is (status == "Errored")
 
 
+def test_a_promotion_that_took_too_long_ends_with_the_step_that_waits():
+    world, waiting = run_once(RUNNING)
+    world.now = START + timedelta(days=7) - timedelta(seconds=100)
+    here = promotion({**USES}, {**USES, "if": "${{ failure() }}"})
+    last = world.run(here, waiting)
+    assert last.retry_after == timedelta(seconds=100)
+    world.now += timedelta(seconds=100)
+    ended = world.run(here, last)
+    assert ended.phase is PromotionPhase.ERRORED
+    assert ended.message.startswith("the promotion took longer than 7 days")
+    # What handles failures runs once more and may not wait either.
+    assert statuses(ended) == ["Errored", "Errored"]
+
+
+def test_a_promotion_that_ends_after_its_time_without_waiting_is_not_too_late():
+    world, waiting = run_once(RUNNING, StepResult())
+    world.now = START + timedelta(days=8)
+    assert world.run(promotion({**USES}), waiting).phase is PromotionPhase.SUCCEEDED
+
+
 def test_a_run_that_ends_the_step_is_never_too_late():
     world, waiting = run_once(RUNNING, StepResult(), retry={"timeout": "1m"})
     world.now = START + timedelta(hours=1)

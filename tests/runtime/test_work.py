@@ -53,6 +53,7 @@ class Site:
                 on_step=lambda alias, event, message: None,
                 sources=Sources(),
                 ui_base_url="",
+                longest=timedelta(days=7),
             )
 
         return PromotionWork(

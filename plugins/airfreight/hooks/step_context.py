@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,7 @@ def engine_maker(
             sources=sources,
             ui_base_url=address,
             limits=step_settings.expression_limits,
+            longest=timedelta(seconds=settings.max_promotion_duration),
         )
 
     return engine_for

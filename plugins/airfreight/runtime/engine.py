@@ -36,7 +36,8 @@ class PromotionEngine:
     `context_for` gets the step's earlier output as its third argument. `on_change` gets each new status before the
     engine goes on, so that what it saves is never behind what was done by more than one step's run. `sources` and
     `ui_base_url` (empty where it is not known) are what expressions read from outside the Promotion; no message shows
-    a password that they read. `limits` are those of each expression and template.
+    a password that they read. `limits` are those of each expression and template. `longest` is what a Promotion may
+    take, its waits included: the step that waits then ends as Errored.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class PromotionEngine:
         sources: Sources,
         ui_base_url: str,
         limits: Limits = DEFAULT_LIMITS,
+        longest: timedelta,
     ) -> None:
         self._registry = registry
         self._context_for = context_for
@@ -61,6 +63,7 @@ class PromotionEngine:
         self._sources = sources
         self._ui_base_url = ui_base_url
         self._limits = limits
+        self._longest = longest
 
     def run(self, promotion: Promotion, status: PromotionStatus) -> PromotionStatus:
         """Go on from `status` until the Promotion ends or a step waits.
@@ -80,6 +83,7 @@ class PromotionEngine:
         while status.current_step < len(promotion.steps):
             errors = _error_count(status)
             status = self._run_step(promotion, status)
+            status = self._bounded(promotion, status)
             wait = status.retry_after
             if wait is None:
                 continue
@@ -91,6 +95,18 @@ class PromotionEngine:
             self._sleep(wait.total_seconds())
             status = self._changed(status, retry_after=None)
         return self._finished(status)
+
+    def _bounded(self, promotion: Promotion, status: PromotionStatus) -> PromotionStatus:
+        """Return `status` with a wait that ends in time, or with its step ended where the Promotion took too long."""
+        if status.retry_after is None:
+            return status
+        left = promotion.started_at + self._longest - self._clock()
+        if left > timedelta(0):
+            return status.model_copy(update={"retry_after": min(status.retry_after, left)})
+        step = promotion.steps[status.current_step]
+        reason = f"the promotion took longer than {self._longest}"
+        verdict = Verdict(StepStatus.ERRORED, f"{reason}: {status.message}", _error_count(status))
+        return self._ended(step, status.model_copy(update={"retry_after": None}), verdict)
 
     def _run_step(self, promotion: Promotion, status: PromotionStatus) -> PromotionStatus:
         """Run the current step once, or find that it does not run."""

@@ -37,6 +37,10 @@ class Settings:
     """Folder that all workers share, where the work directory of a promotion waits while its step defers. Empty: beside
     the work directories, which only the LocalExecutor's workers share; any other executor needs this setting."""
 
+    max_promotion_duration: int = 7 * 24 * 3600
+    """Seconds that a promotion may take, its waits included; then the step that waits ends as Errored. A week: longer
+    than a pull request is waited for, and a forgotten one does not hold its Stage for ever."""
+
     author_name: str = "Airfreight"
     """Name of the author of commits where no step names one."""
 
@@ -124,4 +128,4 @@ _WORDS: Final[Mapping[type, str]] = {
 _BOUNDS: Final[Mapping[str, tuple[float, float]]] = {
     _EXPRESSION + limit.name: (limit.metadata["least"], limit.metadata["most"])
     for limit in fields(Limits)
-}
+} | {"max_promotion_duration": (60, 10**9)}
