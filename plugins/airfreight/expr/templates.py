@@ -131,7 +131,7 @@ def _holes(text: str) -> Iterator[_Hole]:
 
 def _compiled(text: str, hole: _Hole, functions: Mapping[str, Function], limits: Limits) -> Program:
     try:
-        return compile_expression(hole.source, {**_TEMPLATE_FUNCTIONS, **functions}, limits)
+        return compile_expression(hole.source, {**TEMPLATE_FUNCTIONS, **functions}, limits)
     except ExpressionError as error:
         raise _moved(error, text, hole) from None
 
@@ -219,9 +219,10 @@ def _as_json(value: Value) -> str:
     return f'"{json_text(value, _meter(), indent=2)}\n"'
 
 
-_TEMPLATE_FUNCTIONS: Mapping[str, Function] = {
+TEMPLATE_FUNCTIONS: Mapping[str, Function] = {
     "quote": Function("quote", _quote, 1, 1),
     "unsafeQuote": Function("unsafeQuote", _unsafe_quote, 1, 1),
     "asYAML": Function("asYAML", _as_yaml, 1, 1),
     "asJSON": Function("asJSON", _as_json, 1, 1),
 }
+"""Available in every template, beside those of the language and of the caller."""
