@@ -16,7 +16,7 @@ from typing import Any
 from airfreight.errors import ExpressionError
 from airfreight.expr.functions import Function
 from airfreight.expr.gofloat import parse_float
-from airfreight.expr.gotext import json_text, plain_json, quoted
+from airfreight.expr.gotext import json_text, quoted
 from airfreight.expr.goyaml import yaml_text
 from airfreight.expr.limits import DEFAULT_LIMITS, Limits, Meter
 from airfreight.expr.program import Program, compile_expression
@@ -195,7 +195,9 @@ def _json_numbers(value: JSON, source: str) -> JSON:
     if isinstance(value, float):
         if not math.isfinite(value):
             raise ExpressionError("the result is no number of JSON; write quote(…)", source)
-        return int(value) if value.is_integer() and abs(value) < 1e21 else value
+        is_whole = value.is_integer() and abs(value) < 1e21
+        # Minus zero stays a float: JSON has it as -0.
+        return int(value) if is_whole and str(value) != "-0.0" else value
     return value
 
 
@@ -212,7 +214,7 @@ def _unsafe_quote(value: Value) -> str:
 
 
 def _as_yaml(value: Value) -> str:
-    return f'"{yaml_text(plain_json(value, _meter()))}"'
+    return f'"{yaml_text(value, _meter())}"'
 
 
 def _as_json(value: Value) -> str:
