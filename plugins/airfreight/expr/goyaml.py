@@ -14,7 +14,7 @@ from airfreight.expr.gofloat import parse_float
 from airfreight.expr.gotext import float_text, plain_json
 from airfreight.expr.gotime import format_span, format_time
 from airfreight.expr.limits import Meter
-from airfreight.expr.values import Moment, Span, Value, is_number
+from airfreight.expr.values import Moment, Span, Value, is_number, wrap
 
 _TEXT_TAG = "tag:yaml.org,2002:str"
 _NOT_TEXT = re.compile(
@@ -177,7 +177,9 @@ def _number_at(key: str, index: int, *differing: str) -> tuple[int, int, str]:
     run = digits[0] if digits else ""
     before = re.search(r"\d*$", key[:index])
     is_continued = "0" in differing and before is not None and before[0].strip("0")
-    return int(("1" if is_continued else "0") + run[:300]), len(run), key[index]
+    # 64 digits decide: Go's integers overflow, and 2**64 divides 10**64.
+    number = wrap(int(("1" if is_continued else "0") + run[-64:]))
+    return number, len(run), key[index]
 
 
 def _other_order(left: Value, right: Value) -> int:
