@@ -1,7 +1,10 @@
 import json
+import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airfreight.artifacts.semver import Constraint, Version, parse_tag
 from airfreight.errors import VersionError
@@ -65,6 +68,12 @@ def test_build_metadata_does_not_tell_versions_apart():
         ("!=1.2.x", "1.3.0", "1.2.9"),
         ("!=1", "2.0.0", "1.9.0"),
         ("=<1.2.3", "1.2.3", "1.2.4"),
+        # After a wildcard the library reads no number any more, so it may be none.
+        ("*.1x", "0.0.0", "0.0.1-a"),
+        ("1.x.1|2", "1.9.0", "2.0.0"),
+        ("<2, 1 - 3", "1.5.0", "2.0.0"),
+        # Its hyphen ranges come before its alternatives: this is ">= 1 || 2, <= 3".
+        ("1||2 - 3", "9.0.0", "0.9.0"),
     ],
 )
 def test_more_forms_of_constraints(constraint, inside, outside):
@@ -78,13 +87,63 @@ def test_more_forms_of_constraints(constraint, inside, outside):
     [
         ("foo", 0),
         (">=1.0.0 foo", 8),
-        ("^1 || bar", 5),
+        ("^1 || bar", 6),
         ("1.2.3-01", 0),
         ("1 ||", 4),
         ("1.2.3.4", 5),
+        # Rewriting the range takes the blank before it.
+        ("1.0.0 1.2.3 - 2", 6),
+        ("^1 || 2 1 - 3", 8),
+        ("1 - 2 || foo", 9),
+        ("1 - 2.0.0||3.0.0", 12),
+        ("1x", 0),
+        ("1,", 2),
+        (" ", 1),
+        ("1" + " " * 512, 0),
+        ("1.2.3+" + "a" * 251, 0),
     ],
 )
 def test_a_bad_constraint_is_refused_at_its_place(constraint, offset):
     with pytest.raises(VersionError) as caught:
         Constraint.parse(constraint)
     assert caught.value.offset == offset
+
+
+def test_a_constraint_of_512_bytes_is_read():
+    assert Constraint.parse("1" + " " * 511).admits(Version.parse("1.2.3"))
+
+
+def test_a_long_constraint_takes_linear_time():
+    started = time.thread_time()
+    for hostile in (" " * 510 + "!", "1 " * 255 + "!", "1- " * 170 + "!", "1-a." * 127 + "!"):
+        with pytest.raises(VersionError):
+            Constraint.parse(hostile)
+    assert time.thread_time() - started < 0.5
+
+
+IDENTIFIERS = st.one_of(
+    st.integers(0, 2**65).map(str),
+    st.from_regex(r"[0-9]*[A-Za-z-][0-9A-Za-z-]{0,3}", fullmatch=True),
+)
+SUFFIXES = st.lists(IDENTIFIERS, min_size=1, max_size=3).map(".".join)
+VERSIONS = st.builds(
+    "".join,
+    st.tuples(
+        st.sampled_from(["", "v"]),
+        st.lists(st.integers(0, 2), min_size=1, max_size=3).map(
+            lambda parts: ".".join(map(str, parts))
+        ),
+        st.one_of(st.just(""), SUFFIXES.map("-{}".format)),
+        st.one_of(st.just(""), SUFFIXES.map("+{}".format)),
+    ),
+)
+
+
+@given(st.tuples(VERSIONS, VERSIONS, VERSIONS))
+def test_the_order_of_versions_is_total(texts):
+    a, b, c = map(Version.parse, texts)
+    assert [a < b, a == b, a > b].count(True) == 1
+    assert (a <= b) == (a < b or a == b)
+    assert (a >= b) == (b <= a)
+    assert a <= c or not (a <= b and b <= c)
+    assert hash(a) == hash(b) or a != b

@@ -2,6 +2,8 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airfreight.artifacts.tags import select_tags
 from airfreight.errors import ArtifactError, VersionError
@@ -56,3 +58,25 @@ def test_a_bad_constraint_or_expression_is_refused(row, capfd):
 def test_an_unknown_strategy_names_those_that_exist():
     with pytest.raises(ArtifactError, match="SemVer and Lexical"):
         select_tags([], strategy="Newest")
+
+
+TAGS = st.lists(
+    st.one_of(
+        st.from_regex(r"v?[0-2](\.[0-2]){0,2}(-(rc\.)?[0-2])?(\+[ab])?", fullmatch=True),
+        st.text(max_size=3),
+    ),
+    unique=True,
+)
+
+
+@given(TAGS, st.randoms(use_true_random=False), st.sampled_from(["SemVer", "Lexical"]))
+def test_the_order_of_tags_is_that_of_no_registry(tags, random, strategy):
+    shuffled = random.sample(tags, len(tags))
+    assert select_tags(shuffled, strategy=strategy, strict=False) == select_tags(
+        tags, strategy=strategy, strict=False
+    )
+
+
+@pytest.mark.parametrize("strategy", ["SemVer", "Lexical"])
+def test_a_tag_that_is_no_text_is_no_failure(strategy):
+    assert select_tags(["\ud800", "1.0.0"], strategy=strategy, ignore=["x"])[-1:] == (["1.0.0"])

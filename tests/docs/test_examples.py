@@ -13,7 +13,6 @@ from airfreight.expr.functions import Function
 from airfreight.expr.templates import evaluate_template
 from airfreight.manifests.project import LoadedProject, load_project
 from airfreight.manifests.steps import IN_STEPS
-from airfreight.model.freight import FreightContent, FreightOrigin, ImageArtifact
 from airfreight.model.stage import Step
 from airfreight.runtime.functions import Scope, functions
 from airfreight.steps.builtin import builtin_registry
@@ -88,16 +87,6 @@ def test_the_table_of_templates_says_what_they_give() -> None:
         '${{ ["a", "b"] }}': ["a", "b"],
         "${{ nil }}": None,
     }
-
-
-def test_the_fields_of_an_image_are_those_of_the_page() -> None:
-    image = ImageArtifact(repo_url="ghcr.io/acme/shop", tag="1.0.0")
-    content = FreightContent(origin=FreightOrigin(name="shop"), images=(image,))
-    text = (ROOT / "docs/expressions.md").read_text()
-    row = next(line for line in text.splitlines() if line.startswith("| `imageFrom("))
-    names = re.findall(r"`(\w+)`", row)
-    assert names == ["RepoURL", "Tag", "Digest", "Annotations", "SubscriptionName"]
-    assert content.images[0].tag == "1.0.0"
 
 
 def test_the_functions_that_manifests_may_call_are_those_that_promotions_have() -> None:

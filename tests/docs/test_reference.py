@@ -14,11 +14,8 @@ from pydantic import BaseModel
 
 from airfreight import errors
 from airfreight.cli.arguments import argument_parser
-from airfreight.expr.catalogue import BUILTINS
 from airfreight.expr.limits import DEFAULT_LIMITS
-from airfreight.expr.predicates import PREDICATES
 from airfreight.manifests.resources import API_VERSIONS
-from airfreight.manifests.steps import IN_STEPS
 from airfreight.model.project import ConfigMap, Project, ProjectConfig
 from airfreight.model.stage import PromotionTask, Stage
 from airfreight.model.warehouse import Warehouse
@@ -152,11 +149,6 @@ def test_every_field_of_a_manifest_is_named(model: type[BaseModel]) -> None:
 def test_every_kind_of_manifest_stands_with_its_version(kind: str) -> None:
     table = read("docs/manifests.md").split("## What is an error")[0]
     assert re.search(rf"^\| \[{kind}\]\(#.*\| `{API_VERSIONS[kind]}` \|", table, re.MULTILINE)
-
-
-@pytest.mark.parametrize("name", sorted({*BUILTINS, *PREDICATES, *IN_STEPS}))
-def test_every_function_of_expressions_is_named(name: str) -> None:
-    assert re.search(rf"`{name}[`(\[]", read("docs/expressions.md"))
 
 
 def test_the_limits_of_expressions_are_those_of_the_code() -> None:

@@ -73,7 +73,52 @@ def test_the_names_of_a_template_are_those_of_all_its_expressions():
         ("no", '"no"\n'),
         ("x" * 200 + " y", "x" * 200 + " y\n"),
         (1.5, "1.5\n"),
+        (1e6, "1e+06\n"),
+        (-0.0, "-0\n"),
+        ("<<", "<<\n"),
+        ("+Infinity", "+Infinity\n"),
+        ("0x_1p0", "0x_1p0\n"),
+        ("1_000", '"1_000"\n'),
+        ("0o17", '"0o17"\n'),
+        ("2026-01-02", '"2026-01-02"\n'),
+        ("2026-13-45", "2026-13-45\n"),
+        ("2026-01-02T25:00:00Z", "2026-01-02T25:00:00Z\n"),
+        ("12:30:45", '"12:30:45"\n'),
+        ("a\tb", '"a\\tb"\n'),
+        ("a\tb\nc", "|-\n    a\tb\n    c\n"),
+        ("\x85", '"\\N"\n'),
+        ({"": [""]}, '"":\n    - ""\n'),
+        ({"k" * 129: 1.0}, f"? {'k' * 129}\n: 1\n"),
+        ([{"a": "b\nc"}], "- a: |-\n    b\n    c\n"),
+        ({"...": 1.0, "12345678901234567890": 2.0}, "\"12345678901234567890\": 2\n'...': 1\n"),
+        (["b\nc"], "- |-\n  b\n  c\n"),
+        ({"a": 1.0, "1": 2.0, "10": 3.0, "9": 4.0}, '"1": 2\n"9": 4\n"10": 3\na: 1\n'),
     ],
 )
 def test_as_yaml_writes_what_go_writes(value, expected):
     assert evaluate_template("${{ asYAML(value) }}", {"value": value}) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("groupBy(['v1', 'w'], #[:1])", "v:\n    - v1\nw:\n    - w\n"),
+        ("fromPairs([[10, 1], [9, 2], ['a', 3]])", "9: 2\n10: 1\na: 3\n"),
+        ("duration('90m')", "1h30m0s\n"),
+        ("date('2026-01-02')", "2026-01-02T00:00:00Z\n"),
+        ("b'ab'", "- 97\n- 98\n"),
+    ],
+)
+def test_as_yaml_writes_what_json_cannot(source, expected):
+    assert evaluate_template(f"${{{{ asYAML({source}) }}}}", {}) == expected
+
+
+@pytest.mark.parametrize("source", ["groupBy(['a'], #)", "fromPairs([['a', 1]])", "groupBy([], #)"])
+def test_maps_of_any_keys_have_no_json(source):
+    for frame in (source, f"toJSON({source})", f"quote({source})", f"asJSON({source})"):
+        with pytest.raises(ExpressionError, match="no JSON form"):
+            evaluate_template(f"${{{{ {frame} }}}}", {})
+
+
+def test_minus_zero_of_a_config_stays_minus_zero():
+    assert str(evaluate_config(["${{ -0.0 }}"], {})) == "[-0.0]"

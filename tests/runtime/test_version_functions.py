@@ -35,3 +35,39 @@ def test_a_version_in_a_template_gives_what_kargo_gives(row):
 def test_what_is_no_version_is_an_error(row):
     with pytest.raises(ExpressionError):
         evaluate(row["template"])
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "semverParse('1.2.3').IncMajor().Original()",
+        "semverParse('1.2.3').IncMajor().Compare(semverParse(v))",
+        "semverParse(v).LessThan(semverParse(v).IncPatch())",
+        "map([v], semverParse(#).IncPatch())[0].Original()",
+        "semverParse(v).Compare(map([v], semverParse(#).IncPatch())[0])",
+        "semverParse('18446744073709551615.0.0').IncMajor()",
+        "semverParse('0.18446744073709551615.0').IncMinor()",
+        "semverParse('0.0.18446744073709551615').IncPatch()",
+        "semverParse(v).SetPrerelease('01')",
+    ],
+)
+def test_what_go_refuses_of_a_version_is_an_error(source):
+    with pytest.raises(ExpressionError):
+        evaluate(f"${{{{ {source} }}}}")
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("semverParse(v).IncPatch() == semverParse('1.2.4')", True),
+        ("semverParse(v).IncPatch() == semverParse(v).IncPatch()", True),
+        ("semverParse(v).IncPatch() == semverParse('v1.2.4')", False),
+        (
+            "semverParse('0.0.18446744073709551615-a').IncPatch().String()",
+            "0.0.18446744073709551615",
+        ),
+        ("semverParse(v).SetMetadata('m.01').String()", "1.2.3+m.01"),
+    ],
+)
+def test_changed_versions_are_values_as_in_go(source, expected):
+    assert evaluate(f"${{{{ {source} }}}}") == expected

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from airfreight.errors import VersionError
 
 _LONGEST = 256
+_LONGEST_CONSTRAINT = 512
 _MOST_GROUPS = 32
 _UINT64 = 2**64
+_LEADING_ZERO = re.compile(r"(?:^|\.)0[0-9]+(?:\.|$)")
+_SPACE = r"[ \t\n\r\f]"
 _IDENTIFIERS = r"[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*"
 _SUFFIX = rf"(?:-({_IDENTIFIERS}))?(?:\+({_IDENTIFIERS}))?"
 _LOOSE = re.compile(rf"v?(\d+)(?:\.(\d+))?(?:\.(\d+))?{_SUFFIX}", re.ASCII)
@@ -25,20 +27,23 @@ _STRICT = re.compile(
     rf"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*){_SUFFIX}",
     re.ASCII,
 )
-_NUMBER = r"\d+|[xX*]"
+# The library's own classes of characters, "|" among them: what they let through is refused as a number.
+_NUMBER = r"[0-9|xX*]+"
 _BOUND = rf"v?({_NUMBER})(?:\.({_NUMBER}))?(?:\.({_NUMBER}))?{_SUFFIX}"
-_TERM = re.compile(rf"[ \t\n\r\f]*(!=|>=|=>|<=|=<|~>|=|>|<|~|\^)?[ \t\n\r\f]*{_BOUND}", re.ASCII)
-_SEPARATOR = re.compile(r"[ \t\n\r\f]*(?:,|[ \t\n\r\f]|$)")
-_RANGE = re.compile(rf"({_BOUND})[ \t\n\r\f]+-[ \t\n\r\f]+({_BOUND})", re.ASCII)
+_TERM = re.compile(rf"{_SPACE}*(!=|>=|=>|<=|=<|~>|=|>|<|~|\^)?{_SPACE}*({_BOUND})")
+_SEPARATOR = re.compile(rf"{_SPACE}*,{_SPACE}*|{_SPACE}+")
+_END = re.compile(rf"{_SPACE}*$")
+_RANGE = re.compile(rf"{_SPACE}*({_BOUND}){_SPACE}+-{_SPACE}+({_BOUND}){_SPACE}*")
 
 _Identifier = tuple[int, int, str]
+_Precedence = tuple[int, int, int, bool, tuple[_Identifier, ...]]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Version:
     """A semantic version; build metadata counts for nothing when two are compared.
 
-    `original` is the text that it was read from.
+    `original` is the text that it was read from; `precedence` is what versions are compared by.
     """
 
     major: int
@@ -47,6 +52,21 @@ class Version:
     prerelease: str
     metadata: str
     original: str
+    precedence: _Precedence = field(init=False, repr=False)
+
+    def __init__(
+        self, major: int, minor: int, patch: int, prerelease: str, metadata: str, original: str
+    ) -> None:
+        # Written out: a frozen class's own sets one by one, and tags are read by the ten thousand.
+        vars(self).update(
+            major=major,
+            minor=minor,
+            patch=patch,
+            prerelease=prerelease,
+            metadata=metadata,
+            original=original,
+            precedence=(major, minor, patch, not prerelease, _identifiers(prerelease)),
+        )
 
     @classmethod
     def parse(cls, text: str, strict: bool = False) -> Version:
@@ -54,32 +74,18 @@ class Version:
 
         Raises VersionError with the offset of the first character that does not fit.
         """
-        pattern = _STRICT if strict else _LOOSE
-        match = pattern.match(text)
-        if match is None or match.end() != len(text) or len(text) > _LONGEST:
-            offset = match.end() if match else 0
-            expected = "major.minor.patch" if strict else "a version such as 1.2.3 or v1.2"
-            raise VersionError(f"{text[:80]!r} is not {expected}", text, min(offset, _LONGEST))
-        numbers = match.group(1, 2, 3)
-        major, minor, patch = int(numbers[0]), int(numbers[1] or 0), int(numbers[2] or 0)
-        prerelease, metadata = match[4] or "", match[5] or ""
+        match = (_STRICT if strict else _LOOSE).fullmatch(text)
+        if match is None or len(text) > _LONGEST:
+            raise _no_version(text, strict)
+        first, second, third, prerelease, metadata = match.groups("")
+        major, minor, patch = int(first), int(second or 0), int(third or 0)
         if len(text) > 19 and max(major, minor, patch) >= _UINT64:
             raise VersionError(f"{text[:80]!r} has a number beyond 64 bits", text, 0)
-        if prerelease and any(
-            part.isdigit() and part[0] == "0" != part for part in prerelease.split(".")
-        ):
+        if prerelease and _LEADING_ZERO.search(prerelease):
             raise VersionError(
                 f"{text[:80]!r} has a pre-release number with a leading zero", text, match.start(4)
             )
         return cls(major, minor, patch, prerelease, metadata, text)
-
-    @cached_property
-    def precedence(self) -> tuple[int, int, int, bool, tuple[_Identifier, ...]]:
-        """What versions are compared by."""
-        if not self.prerelease:
-            return self.major, self.minor, self.patch, True, ()
-        identifiers = tuple(_identifier(part) for part in self.prerelease.split("."))
-        return self.major, self.minor, self.patch, False, identifiers
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Version) and self.precedence == other.precedence
@@ -106,6 +112,17 @@ class Version:
         return text + (f"+{self.metadata}" if self.metadata else "")
 
 
+def _no_version(text: str, strict: bool) -> VersionError:
+    match = (_STRICT if strict else _LOOSE).match(text)
+    offset = min(match.end() if match else 0, _LONGEST)
+    expected = "major.minor.patch" if strict else "a version such as 1.2.3 or v1.2"
+    return VersionError(f"{text[:80]!r} is not {expected}", text, offset)
+
+
+def _identifiers(prerelease: str) -> tuple[_Identifier, ...]:
+    return tuple(map(_identifier, prerelease.split("."))) if prerelease else ()
+
+
 def _identifier(part: str) -> _Identifier:
     is_number = part.isdigit() and int(part) < _UINT64
     return (0, int(part), "") if is_number else (1, 0, part)
@@ -123,18 +140,17 @@ def parse_tag(text: str, strict: bool) -> Version | None:
 
 
 _Wildcard = Literal["", "major", "minor", "patch"]
+_PARTS: tuple[_Wildcard, ...] = ("major", "minor", "patch")
+_ANY = (None, "x", "X", "*")
 
 
 @dataclass(frozen=True)
 class _Term:
     """One comparison; `wildcard` is the first part that is ``x`` or absent."""
 
-    operator: str
+    check: Callable[[Version, _Term], bool]
     bound: Version
     wildcard: _Wildcard
-
-    def admits(self, version: Version) -> bool:
-        return _CHECKS[self.operator](version, self)
 
 
 def _equal(version: Version, term: _Term) -> bool:
@@ -212,11 +228,19 @@ _CHECKS: dict[str, Callable[[Version, _Term], bool]] = {
 
 
 @dataclass(frozen=True)
+class _Group:
+    """Terms that must all hold; pre-releases are admitted only where one of them names one."""
+
+    terms: tuple[_Term, ...]
+    names_prerelease: bool
+
+
+@dataclass(frozen=True)
 class Constraint:
     """Alternatives (``||``), each a group of terms that must all hold."""
 
     text: str
-    groups: tuple[tuple[_Term, ...], ...]
+    groups: tuple[_Group, ...]
 
     @classmethod
     def parse(cls, text: str) -> Constraint:
@@ -224,60 +248,101 @@ class Constraint:
 
         Raises VersionError with the offset of the fault.
         """
-        parts = text.split("||")
+        if len(text.encode("utf-8", "replace")) > _LONGEST_CONSTRAINT:
+            raise VersionError(f"a constraint has at most {_LONGEST_CONSTRAINT} bytes", text, 0)
+        source = _rewrite_ranges(text)
+        parts = source.text.split("||")
         if len(parts) > _MOST_GROUPS:
             raise VersionError(f"more than {_MOST_GROUPS} alternatives in a constraint", text, 0)
         groups = []
-        offset = 0
+        start = 0
         for part in parts:
-            groups.append(_parse_group(part, text, offset))
-            offset += len(part) + len("||")
+            groups.append(_parse_group(source, start, start + len(part)))
+            start += len(part) + len("||")
         return cls(text, tuple(groups))
 
     def admits(self, version: Version) -> bool:
         """Say whether the version meets the constraint."""
-        return any(_group_admits(group, version) for group in self.groups)
-
-
-def _group_admits(group: tuple[_Term, ...], version: Version) -> bool:
-    if version.prerelease and not any(term.bound.prerelease for term in group):
+        for group in self.groups:
+            if version.prerelease and not group.names_prerelease:
+                continue
+            if all(term.check(version, term) for term in group.terms):
+                return True
         return False
-    return all(term.admits(version) for term in group)
 
 
-def _parse_group(part: str, text: str, offset: int) -> tuple[_Term, ...]:
-    """Read the terms of one alternative, which begins at `offset` of the whole `text`."""
-    ranged = _RANGE.sub(lambda match: f">={match[1]} <={match[7]}", part)
-    terms: list[_Term] = []
+@dataclass(frozen=True)
+class _Source:
+    """A constraint without hyphen ranges; `origins` has the offset of each character in `original`."""
+
+    original: str
+    text: str
+    origins: tuple[int, ...]
+
+    def origin(self, position: int) -> int:
+        return (*self.origins, len(self.original))[position]
+
+    def fault(self, message: str, position: int) -> VersionError:
+        return VersionError(message, self.original, self.origin(position))
+
+
+def _rewrite_ranges(text: str) -> _Source:
+    """Write each ``a - b`` as the library does before anything else: ``>= a, <= b``.
+
+    The blanks around it go, so that a term before it stands too close: the library refuses that.
+    """
+    pieces: list[tuple[str, int]] = []
     position = 0
-    while not terms or ranged[position:].strip(" \t\n\r\f"):
-        match = _TERM.match(ranged, position)
-        separator = _SEPARATOR.match(ranged, match.end()) if match else None
-        if match is None or separator is None:
-            fault = offset + min(match.end() if match else position, len(part))
-            raise VersionError(
-                f"{part.strip()!r} is not a version constraint; expected one such as ^1.2,"
-                " >=1.0.0 <2.0.0 or 1.x",
-                text,
-                fault,
-            )
-        terms.append(_parse_term(match, text, offset))
+    for match in _RANGE.finditer(text):
+        first, last = match.start(1), match.start(7)
+        pieces += ((c, i) for i, c in enumerate(text[position : match.start()], position))
+        pieces += ((c, first) for c in ">= ")
+        pieces += ((c, i) for i, c in enumerate(match[1], first))
+        pieces += ((c, last) for c in ", <= ")
+        pieces += ((c, i) for i, c in enumerate(match[7], last))
+        pieces.append((" ", match.end()))
+        position = match.end()
+    pieces += ((c, i) for i, c in enumerate(text[position:], position))
+    return _Source(text, "".join(c for c, _ in pieces), tuple(i for _, i in pieces))
+
+
+def _parse_group(source: _Source, start: int, end: int) -> _Group:
+    """Read the terms of the alternative between `start` and `end`."""
+    terms: list[_Term] = []
+    position = start
+    while True:
+        match = _TERM.match(source.text, position, end)
+        if match is None:
+            raise _no_constraint(source, start, end, position)
+        terms.append(_parse_term(match, source))
+        if _END.match(source.text, match.end(), end):
+            return _Group(tuple(terms), any(term.bound.prerelease for term in terms))
+        separator = _SEPARATOR.match(source.text, match.end(), end)
+        if separator is None:
+            raise _no_constraint(source, start, end, match.end())
         position = separator.end()
-    if ranged.rstrip(" \t\n\r\f").endswith(","):
-        raise VersionError(f"{part.strip()!r} ends in a comma", text, offset + len(part) - 1)
-    return tuple(terms)
 
 
-def _parse_term(match: re.Match[str], text: str, offset: int) -> _Term:
-    numbers = [match[2], match[3], match[4]]
+def _no_constraint(source: _Source, start: int, end: int, position: int) -> VersionError:
+    blanks = len(source.text[position:end]) - len(source.text[position:end].lstrip())
+    group = source.original[source.origin(start) : source.origin(end)].strip()
+    return source.fault(
+        f"{group!r} is not a version constraint; expected one such as ^1.2, >=1.0.0 <2.0.0 or 1.x",
+        position + blanks,
+    )
+
+
+def _parse_term(match: re.Match[str], source: _Source) -> _Term:
+    numbers = match.group(3, 4, 5)
     wildcard: _Wildcard = ""
-    for part, number in zip(("major", "minor", "patch"), numbers, strict=True):
-        if number is None or number in "xX*":
-            wildcard = part  # type: ignore[assignment]
+    bound = match[2]
+    for known, (part, number) in enumerate(zip(_PARTS, numbers, strict=True)):
+        if number in _ANY:
+            wildcard = part
+            bound = ".".join([*numbers[:known], "0", "0", "0"][:3])
+            bound += f"-{match[6]}" if match[6] else ""
             break
-    known = numbers[: ("major", "minor", "patch").index(wildcard)] if wildcard else numbers
-    bound = ".".join([*known, "0", "0", "0"][:3]) + (f"-{match[5]}" if match[5] else "")
     try:
-        return _Term(match[1] or "", Version.parse(bound), wildcard)
+        return _Term(_CHECKS[match[1] or ""], Version.parse(bound), wildcard)
     except VersionError as error:
-        raise VersionError(error.message, text, offset + match.start(2)) from None
+        raise source.fault(error.message, match.start(2)) from None

@@ -11,7 +11,7 @@ from airfreight.expr.regular import compile_pattern
 
 _SECONDS = 2.0
 _CLOCK_EVERY = 32
-_Searches = list[tuple[str, Callable[[str], object]]]
+_Searches = list[tuple[str, Callable[[bytes], object]]]
 
 
 def select_tags(
@@ -73,7 +73,7 @@ def explain_tags(
         if rule:
             dropped.append((tag, rule))
     if strategy == "Lexical":
-        return sorted(kept, key=str.encode, reverse=True), dropped
+        return sorted(kept, key=_encoded, reverse=True), dropped
     versions.sort(key=_rank, reverse=True)
     return [version.original for version in versions], dropped
 
@@ -88,10 +88,14 @@ def _check_time(started: float) -> None:
 
 
 def _expression_rule(tag: str, ignored: _Searches, allowed: _Searches) -> str:
+    if not ignored and not allowed:
+        return ""
+    # As bytes: of a text the library would map the place of every match back to characters.
+    encoded = _encoded(tag)
     for pattern, search in ignored:
-        if search(tag):
+        if search(encoded):
             return f"ignored by {pattern!r}"
-    if allowed and not any(search(tag) for _, search in allowed):
+    if allowed and not any(search(encoded) for _, search in allowed):
         return f"allowed by none of {', '.join(repr(pattern) for pattern, _ in allowed)}"
     return ""
 
@@ -106,7 +110,11 @@ def _version_rule(tag: str, strict: bool, wanted: Constraint | None) -> tuple[Ve
 
 
 def _rank(version: Version) -> tuple[object, bytes]:
-    return version.precedence, version.original.encode()
+    return version.precedence, _encoded(version.original)
+
+
+def _encoded(tag: str) -> bytes:
+    return tag.encode("utf-8", "replace")
 
 
 def _searches(patterns: Sequence[str], field: str) -> _Searches:

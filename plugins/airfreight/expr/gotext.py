@@ -13,7 +13,7 @@ from airfreight.errors import ExpressionError
 from airfreight.expr.functions import Function
 from airfreight.expr.gotime import format_span, format_time
 from airfreight.expr.limits import Meter
-from airfreight.expr.values import Moment, Named, Span, Struct, Value, Zone, type_name
+from airfreight.expr.values import AnyMap, Moment, Named, Span, Struct, Value, Zone, type_name
 
 _HTML = str.maketrans({c: f"\\u{ord(c):04x}" for c in ("<", ">", "&", "\u2028", "\u2029")})
 _PART = 65_536
@@ -49,8 +49,8 @@ def plain_json(value: Value, meter: Meter) -> Value:
         return [plain_json(item, meter) for item in value]
     if isinstance(value, dict):
         meter.container(len(value))
-        if not all(isinstance(key, str) for key in value):
-            raise ExpressionError("a map whose keys are not all strings has no JSON form")
+        if isinstance(value, AnyMap):
+            raise ExpressionError("a map that groupBy or fromPairs made has no JSON form")
         return {key: plain_json(item, meter) for key, item in value.items()}
     if isinstance(value, Struct):
         return (

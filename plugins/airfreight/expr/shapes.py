@@ -95,4 +95,7 @@ def comparable(left: Shape, right: Shape) -> bool:
         return True
     numbers = {"int", "float"}
     lists = {"array", "bytes"}
-    return left == right or {left.kind, right.kind} <= numbers or {left.kind, right.kind} <= lists
+    pair = {left.kind, right.kind}
+    # Go's pointers and what they point to share their name.
+    is_same = left.name == right.name and pair <= {"struct", "version"}
+    return left == right or is_same or pair <= numbers or pair <= lists

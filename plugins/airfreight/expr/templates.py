@@ -16,7 +16,7 @@ from typing import Any
 from airfreight.errors import ExpressionError
 from airfreight.expr.functions import Function
 from airfreight.expr.gofloat import parse_float
-from airfreight.expr.gotext import json_text, plain_json, quoted
+from airfreight.expr.gotext import json_text, quoted
 from airfreight.expr.goyaml import yaml_text
 from airfreight.expr.limits import DEFAULT_LIMITS, Limits, Meter
 from airfreight.expr.program import Program, compile_expression
@@ -147,7 +147,7 @@ def _holes(text: str) -> Iterator[_Hole]:
 
 def _compiled(text: str, hole: _Hole, functions: Mapping[str, Function], limits: Limits) -> Program:
     try:
-        return compile_expression(hole.source, {**_TEMPLATE_FUNCTIONS, **functions}, limits)
+        return compile_expression(hole.source, {**TEMPLATE_FUNCTIONS, **functions}, limits)
     except ExpressionError as error:
         raise _moved(error, text, hole) from None
 
@@ -200,7 +200,9 @@ def _json_numbers(value: JSON, source: str) -> JSON:
     if isinstance(value, float):
         if not math.isfinite(value):
             raise ExpressionError("the result is no number of JSON; write quote(…)", source)
-        return int(value) if value.is_integer() and abs(value) < 1e21 else value
+        is_whole = value.is_integer() and abs(value) < 1e21
+        # Minus zero stays a float: JSON has it as -0.
+        return int(value) if is_whole and str(value) != "-0.0" else value
     return value
 
 
@@ -215,14 +217,14 @@ def _unsafe_quote(meter: Meter, value: Value) -> str:
 
 
 def _as_yaml(meter: Meter, value: Value) -> str:
-    return f'"{yaml_text(plain_json(value, meter), meter)}"'
+    return f'"{yaml_text(value, meter)}"'
 
 
 def _as_json(meter: Meter, value: Value) -> str:
     return f'"{json_text(value, meter, indent=2)}\n"'
 
 
-_TEMPLATE_FUNCTIONS: Mapping[str, Function] = {
+TEMPLATE_FUNCTIONS: Mapping[str, Function] = {
     name: Function(name, call, 1, 1, metered=True)
     for name, call in (
         ("quote", _quote),
@@ -231,3 +233,4 @@ _TEMPLATE_FUNCTIONS: Mapping[str, Function] = {
         ("asJSON", _as_json),
     )
 }
+"""Available in every template, beside those of the language and of the caller."""

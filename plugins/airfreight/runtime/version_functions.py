@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,9 @@ from airfreight.expr.functions import Function
 from airfreight.expr.values import Struct, type_name
 
 _LONGEST = 1_000
+_LARGEST = 2**64 - 1
+_Method = tuple[Callable[..., Any], int]
+
 _PARTS = (("Major", "major"), ("Minor", "minor"), ("Patch", "patch"), ("Metadata", "metadata"))
 
 
@@ -28,7 +31,7 @@ def semver_diff(left: Any, right: Any) -> str:
 def semver_parse(text: Any) -> Struct:
     """Return the version that `text` is, loosely read; raises `ExpressionError` where it is none."""
     try:
-        return _struct(Version.parse(_text("semverParse: the argument", text)))
+        return _pointer(Version.parse(_text("semverParse: the argument", text)))
     except VersionError as error:
         raise ExpressionError(f"semverParse: {error}") from None
 
@@ -41,27 +44,37 @@ def _text(what: str, value: Any) -> str:
     return value
 
 
-def _struct(version: Version) -> Struct:
-    rows: dict[str, tuple[Callable[..., Any], int]] = {
+def _pointer(version: Version) -> Struct:
+    """Return what Go's pointer to a version shows: it alone is compared and knows its original text."""
+    return _struct(
+        version,
+        {
+            "Original": (lambda: version.original, 0),
+            "Compare": (lambda other: _order(version, other), 1),
+            "LessThan": (lambda other: _order(version, other) < 0, 1),
+            "LessThanEqual": (lambda other: _order(version, other) <= 0, 1),
+            "GreaterThan": (lambda other: _order(version, other) > 0, 1),
+            "GreaterThanEqual": (lambda other: _order(version, other) >= 0, 1),
+            "Equal": (lambda other: _order(version, other) == 0, 1),
+        },
+    )
+
+
+def _struct(version: Version, more: Mapping[str, _Method]) -> Struct:
+    rows: dict[str, _Method] = {
         "Major": (lambda: version.major, 0),
         "Minor": (lambda: version.minor, 0),
         "Patch": (lambda: version.patch, 0),
         "Prerelease": (lambda: version.prerelease, 0),
         "Metadata": (lambda: version.metadata, 0),
-        "Original": (lambda: version.original, 0),
         "String": (lambda: str(version), 0),
-        "IncMajor": (lambda: _struct(_next(version, "major")), 0),
-        "IncMinor": (lambda: _struct(_next(version, "minor")), 0),
-        "IncPatch": (lambda: _struct(_next(version, "patch")), 0),
-        "SetPrerelease": (lambda text: _struct(_changed(version, prerelease=text)), 1),
-        "SetMetadata": (lambda text: _struct(_changed(version, metadata=text)), 1),
-        "Compare": (lambda other: _order(version, other), 1),
-        "LessThan": (lambda other: _order(version, other) < 0, 1),
-        "LessThanEqual": (lambda other: _order(version, other) <= 0, 1),
-        "GreaterThan": (lambda other: _order(version, other) > 0, 1),
-        "GreaterThanEqual": (lambda other: _order(version, other) >= 0, 1),
-        "Equal": (lambda other: _order(version, other) == 0, 1),
+        "IncMajor": (lambda: _struct(_next(version, "major"), {}), 0),
+        "IncMinor": (lambda: _struct(_next(version, "minor"), {}), 0),
+        "IncPatch": (lambda: _struct(_next(version, "patch"), {}), 0),
+        "SetPrerelease": (lambda text: _struct(_changed(version, prerelease=text), {}), 1),
+        "SetMetadata": (lambda text: _struct(_changed(version, metadata=text), {}), 1),
     }
+    rows |= more
     methods = {name: Function(name, call, count, count) for name, (call, count) in rows.items()}
     # What is equal to what: the library compares the original text too.
     hidden = {"version": str(version), "original": version.original}
@@ -70,6 +83,8 @@ def _struct(version: Version) -> Struct:
 
 def _next(version: Version, part: str) -> Version:
     """Return the next version of `part`; of a pre-release the next patch is the release itself."""
+    if getattr(version, part) == _LARGEST and not (part == "patch" and version.prerelease):
+        raise ExpressionError(f"the next {part} version of {version} is beyond 64 bits")
     plain = replace(version, prerelease="", metadata="")
     if part == "major":
         moved = replace(plain, major=version.major + 1, minor=0, patch=0)
@@ -97,7 +112,9 @@ def _renamed(version: Version) -> Version:
 
 
 def _order(version: Version, other: Any) -> int:
-    if not isinstance(other, Struct) or other.type_name != "semver.Version":
-        raise ExpressionError(f"a version is compared with a version, not with {type_name(other)}")
+    if not isinstance(other, Struct) or "Compare" not in other.methods:
+        raise ExpressionError(
+            f"a version is compared with what semverParse gives, not with {type_name(other)}"
+        )
     second = Version.parse(other.fields["version"])
     return (version > second) - (version < second)

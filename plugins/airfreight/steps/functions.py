@@ -69,25 +69,21 @@ _ARTIFACT = _struct(
 
 
 def _version_shape() -> Shape:
+    """What ``semverParse`` gives: Go's pointer. ``IncMajor()`` and its kin give values, which have fewer methods."""
     members: dict[str, Shape] = {}
-    version = Shape("struct", "semver.Version", fields=members)
-    other, none, one = kinds("struct"), (), (TEXT,)
+    value = Shape("version", "semver.Version", fields=members)
+    none, one, other = (), (TEXT,), kinds("struct")
 
     def method(result: Shape, *parameters: frozenset[str]) -> Shape:
         return Shape("function", "function", parameters=parameters, result=result)
 
     members |= dict.fromkeys(("Major", "Minor", "Patch"), method(INT, *none))
-    members |= dict.fromkeys(
-        ("Prerelease", "Metadata", "Original", "String"), method(STRING, *none)
-    )
-    members |= dict.fromkeys(("IncMajor", "IncMinor", "IncPatch"), method(version, *none))
-    members |= dict.fromkeys(("SetPrerelease", "SetMetadata"), method(version, *one))
-    members |= dict.fromkeys(
-        ("LessThan", "LessThanEqual", "GreaterThan", "GreaterThanEqual", "Equal"),
-        method(BOOL, other),
-    )
-    members["Compare"] = method(INT, other)
-    return version
+    members |= dict.fromkeys(("Prerelease", "Metadata", "String"), method(STRING, *none))
+    members |= dict.fromkeys(("IncMajor", "IncMinor", "IncPatch"), method(value, *none))
+    members |= dict.fromkeys(("SetPrerelease", "SetMetadata"), method(value, *one))
+    order = ("LessThan", "LessThanEqual", "GreaterThan", "GreaterThanEqual", "Equal")
+    compared = dict.fromkeys(order, method(BOOL, other)) | {"Compare": method(INT, other)}
+    return _struct("semver.Version", **members, **compared, Original=method(STRING, *none))
 
 
 @dataclass(frozen=True)
