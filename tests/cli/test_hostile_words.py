@@ -61,6 +61,7 @@ COMMANDS = {
 
 # Keys that are in no register yet. Exactly these: a word that becomes part of a key is caught.
 NO_KEYS = {
+    "/api/v2/assets/0/state-store/aliases",
     "/api/v2/assets/0/state-store/index",
     "/api/v2/assets/1/state-store/current",
     "/api/v2/assets/1/state-store/promotions",

@@ -7,6 +7,7 @@ from airflow.sdk import Asset, AssetAlias
 from airfreight.manifests.project import Pipeline
 from airfreight.model.naming import (
     asset_alias,
+    metadata_asset,
     stage_asset,
     stage_log_asset,
     warehouse_asset,
@@ -31,5 +32,6 @@ def pipeline_assets(project: str, pipeline: Pipeline) -> PipelineAssets:
         watches=watches,
         stages=stages,
         logs=logs,
+        metadata=_asset(metadata_asset(project)),
         aliases={asset.uri: AssetAlias(asset_alias(asset.uri)) for asset in tied},
     )

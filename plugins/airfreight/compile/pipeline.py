@@ -217,7 +217,7 @@ def _stage_group(
             ],
             max_active_tis_per_dag=1,
             retries=_PROMOTE_RETRIES,
-            **shared,
+            **{**shared, "inlets": [*shared["inlets"], runtime.assets.metadata]},
         )
         verify = VerifyOperator(task_id=VERIFY, retries=3, **shared)
         gate >> promote >> verify

@@ -19,6 +19,7 @@ from airfreight.runtime.connection_secrets import ConnectionSecrets
 from airfreight.runtime.engine import PromotionEngine
 from airfreight.runtime.fence import Fence
 from airfreight.runtime.functions import Sources
+from airfreight.runtime.objects import ProjectObjects
 from airfreight.runtime.settings import Settings
 from airfreight.runtime.work import EngineFor
 from airfreight.runtime.workspace import Workspace
@@ -33,11 +34,12 @@ def engine_maker(
     clock: Callable[[], Any],
     log: StepLog,
     fence: Fence,
+    objects: ProjectObjects,
 ) -> EngineFor:
     """Return what makes an engine for a work directory."""
     settings = read_settings()
     credentials = ConnectionCredentials(project.name, project.credentials)
-    sources = _sources(project)
+    sources = _sources(project, objects)
     address = ui_base_url()
     step_settings = StepSettings(
         allow_loopback=settings.allow_loopback,
@@ -66,6 +68,7 @@ def engine_maker(
                 log=log,
                 check_fence=fence.check,
                 previous_output=previous,
+                objects=objects,
             )
 
         return PromotionEngine(
@@ -84,7 +87,7 @@ def engine_maker(
     return engine_for
 
 
-def _sources(project: LoadedProject) -> Sources:
+def _sources(project: LoadedProject, objects: ProjectObjects) -> Sources:
     secrets = ConnectionSecrets(
         project.name, project.credentials, lambda name: RepositoryHook(name).get_conn()
     )
@@ -93,6 +96,8 @@ def _sources(project: LoadedProject) -> Sources:
         secret=secrets.own,
         shared_secret=secrets.shared,
         redact=secrets.redact,
+        stage_metadata=partial(objects.metadata, "Stage"),
+        freight_metadata=partial(objects.metadata, "Freight"),
     )
 
 

@@ -150,7 +150,7 @@ class Freight(Model):
     """A Freight of the register: `name` is `content.name`, `alias` is for people.
 
     Its JSON is flat, as Kargo's references to Freight are: the content's fields stand beside
-    `name`, `alias`, `discoveredAt` (UTC) and `metadata`. Wherever that JSON is read, also within
+    `name`, `alias` and `discoveredAt` (UTC). Wherever that JSON is read, also within
     another model, the content is hashed again: a name that does not fit raises RefusedError.
     """
 
@@ -158,7 +158,6 @@ class Freight(Model):
     alias: str
     content: FreightContent
     discovered_at: Annotated[AwareDatetime, AfterValidator(_to_utc)]
-    metadata: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod

@@ -74,6 +74,11 @@ def stage_log_asset(project: str, stage: str) -> str:
     return f"{stage_asset(project, stage)}/log"
 
 
+def metadata_asset(project: str) -> str:
+    """Return the URI of the asset whose state store holds the metadata of a project's Stages and Freight."""
+    return f"{_SCHEME}://{project}/metadata"
+
+
 def asset_alias(uri: str) -> str:
     """Return the name of the AssetAlias that ties an asset, so that a changed DAG does not orphan its state."""
     return uri.removeprefix(f"{_SCHEME}://").replace("/", ".")

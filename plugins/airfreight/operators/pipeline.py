@@ -19,6 +19,7 @@ from airfreight.model.naming import FORWARD, FREIGHT, GATE, PROMOTE, VERIFY, sta
 from airfreight.model.stage import PromotionTask, Stage, TaskReference
 from airfreight.runtime.availability import Registers
 from airfreight.runtime.gate import RunFacts
+from airfreight.runtime.objects import ProjectObjects
 from airfreight.runtime.stage_register import StageRegister
 from airfreight.runtime.warehouse_register import WarehouseRegister
 
@@ -45,13 +46,17 @@ class Subject:
 
 @dataclass(frozen=True)
 class PipelineAssets:
-    """The assets of a pipeline by the names of its Warehouses and Stages; `aliases` by asset URI."""
+    """The assets of a pipeline by the names of its Warehouses and Stages; `aliases` by asset URI.
+
+    `metadata` is the project's own: pipelines share it.
+    """
 
     warehouses: Mapping[str, Asset]
     watches: Mapping[str, Asset]
     stages: Mapping[str, Asset]
     logs: Mapping[str, Asset]
     aliases: Mapping[str, AssetAlias]
+    metadata: Asset
 
     def alias_of(self, asset: Asset) -> AssetAlias:
         """Return the alias that ties `asset`."""
@@ -116,6 +121,12 @@ class PipelineRuntime:
                 for name in stages
             },
         )
+
+    def objects(self, registers: Registers, context: Context) -> ProjectObjects:
+        """Return what a promotion may change of the project's objects; `registers` are its Stage's."""
+        stages = {stage.name for pipeline in self.project.pipelines for stage in pipeline.stages}
+        store = AssetStateStore(context, self.assets.metadata)
+        return ProjectObjects(store, stages, registers.warehouses)
 
     def problems_of(self, subject: str) -> tuple[Problem, ...]:
         """Return the errors that disable ``Stage <name>`` or ``Warehouse <name>``."""

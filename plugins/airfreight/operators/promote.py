@@ -182,7 +182,14 @@ class PromoteOperator(BaseOperator):
             workspace=workspace(),
             kept=lambda: kept_workdir(record.promotion.name),
             steps=steps,
-            engine_for=engine_maker(self.runtime.project, steps, utc_now, self.log, fence),
+            engine_for=engine_maker(
+                self.runtime.project,
+                steps,
+                utc_now,
+                self.log,
+                fence,
+                self.runtime.objects(registers, context),
+            ),
         )
         with watched(lambda: self._is_aborted(context, record, fence), fence.stopped, _ABORT_LOOK):
             outcome = work.run()

@@ -43,6 +43,7 @@ class Sources:
     shared_secret: Callable[[str], Data] = _no_connections
     redact: Callable[[str], str] = lambda message: message
     stage_metadata: Callable[[str], Mapping[str, Any] | None] = lambda _: None
+    freight_metadata: Callable[[str], Mapping[str, Any] | None] = lambda _: None
     freight: Callable[[str], Freight | None] = lambda _: None
 
 
@@ -154,12 +155,14 @@ def _readers(scope: Scope) -> dict[str, Callable[..., Any]]:
     def freight_metadata(name: Any) -> dict[str, Any] | None:
         if not _text("freightMetadata", "name", name):
             raise ExpressionError("freightMetadata: the name of the Freight is empty")
-        freight = freight_of(name)
-        return dict(freight.metadata) or None if freight is not None else None
+        found = sources.freight_metadata(name)
+        return dict(found) if found is not None else None
 
     def freight_status(name: Any) -> dict[str, Any] | None:
         freight = freight_of(_text("freightStatus", "name", name))
-        return {"metadata": dict(freight.metadata)} if freight is not None else None
+        if freight is None:
+            return None
+        return {"metadata": dict(sources.freight_metadata(freight.name) or {})}
 
     def stage_metadata(name: Any) -> dict[str, Any] | None:
         found = sources.stage_metadata(_text("stageMetadata", "name", name))

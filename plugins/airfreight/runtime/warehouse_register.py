@@ -1,7 +1,8 @@
 """A Warehouse's register: every kept Freight, its alias, its run (design, "The register").
 
-Keys: ``index`` (every kept Freight: the store cannot list), ``freight/<name>``, ``run/<name>``.
-Writers: the sensor (one at a time) for the first two, the triggering task (one at a time) for the last.
+Keys: ``index`` (every kept Freight: the store cannot list), ``freight/<name>``, ``run/<name>``, ``aliases``.
+Writers: the sensor (one at a time) for the first two, the triggering task (one at a time) for the third, promotions for
+the last, which holds the aliases that were changed later: the index has one writer, so that no Freight is lost.
 """
 
 from __future__ import annotations
@@ -28,7 +29,11 @@ class WarehouseRegister:
 
     def index(self) -> tuple[IndexEntry, ...]:
         """Return every kept Freight, newest first; of two found at once the greater name comes first."""
-        entries = [IndexEntry.model_validate(row) for row in self._store.get("index") or ()]
+        aliases = self._aliases()
+        entries = [
+            IndexEntry.model_validate({**row, "alias": aliases.get(row["name"], row["alias"])})
+            for row in self._store.get("index") or ()
+        ]
         return tuple(sorted(entries, key=lambda e: (e.discovered_at, e.name), reverse=True))
 
     def freight(self, name: str) -> Freight | None:
@@ -39,7 +44,18 @@ class WarehouseRegister:
         freight = Freight.from_json(stored)
         if freight.name != name:
             raise RefusedError(f"the register holds {freight.name} as Freight {name}")
-        return freight
+        alias = self._aliases().get(name, freight.alias)
+        return freight.model_copy(update={"alias": alias})
+
+    def rename(self, name: str, alias: str) -> None:
+        """Give the Freight of this name another alias; raises RefusedError where another one has it."""
+        for entry in self.index():
+            if entry.alias == alias and entry.name != name:
+                raise RefusedError(f"Freight {entry.name[:12]} has the alias {alias!r} already")
+        self._store.set("aliases", {**self._aliases(), name: alias})
+
+    def _aliases(self) -> dict[str, str]:
+        return dict(self._store.get("aliases") or {})
 
     def find(self, reference: str) -> tuple[IndexEntry, ...]:
         """Return what a name, an alias or, where these fit nothing, a prefix (4 characters or more) of a name fits."""
@@ -100,12 +116,17 @@ class WarehouseRegister:
         oldest_used = max((i for i, e in enumerate(index) if e.name in used), default=0)
         old = index[oldest_used + RETAINED_FREIGHT + 1 :]
         forgotten = [e for e in old if now - e.discovered_at > RETAINED_AGE]
-        if forgotten:
-            gone = {e.name for e in forgotten}
-            self._write_index(e for e in index if e.name not in gone)
+        if not forgotten:
+            return ()
+        gone = {e.name for e in forgotten}
+        self._write_index(e for e in index if e.name not in gone)
         for entry in forgotten:
             self._store.delete(f"freight/{entry.name}")
             self._store.delete(f"run/{entry.name}")
+        aliases = self._aliases()
+        kept = {name: alias for name, alias in aliases.items() if name not in gone}
+        if kept != aliases:
+            self._store.set("aliases", kept)
         return tuple(e.name for e in forgotten)
 
     def _free_alias(self, name: str, index: Iterable[IndexEntry]) -> str:

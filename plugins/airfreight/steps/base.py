@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 import httpx
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
+from airfreight.errors import TerminalStepError
 from airfreight.expr.limits import DEFAULT_LIMITS, Limits
 from airfreight.model.credential import Credential
 from airfreight.model.promotion import StepStatus
@@ -35,6 +36,39 @@ class CredentialSource(Protocol):
     def find(self, kind: str, url: str) -> Credential | None:
         """Return the Credential of `kind` (git, image, helm) for `url`, or None for an anonymous visit."""
         ...
+
+
+class KargoObjects(Protocol):
+    """What steps may change in Kargo's own objects."""
+
+    def merge_metadata(
+        self, kind: Literal["Stage", "Freight"], name: str, values: Mapping[str, Any]
+    ) -> None:
+        """Set these keys of an object's metadata; raises TerminalStepError where there is no such object."""
+        ...
+
+    def rename_freight(self, name: str, alias: str) -> None:
+        """Give a Freight another alias; raises TerminalStepError where it cannot have it."""
+        ...
+
+
+class NoObjects:
+    """Where a step is tried without a project: it has no Stage and no Freight."""
+
+    def merge_metadata(
+        self,
+        kind: Literal["Stage", "Freight"],
+        name: str,
+        values: Mapping[str, Any],  # noqa: ARG002 the protocol's shape
+    ) -> None:
+        """Raise TerminalStepError."""
+        raise TerminalStepError(f"there is no {kind} {name!r} here: only a promotion has a project")
+
+    def rename_freight(self, name: str, alias: str) -> None:  # noqa: ARG002 the protocol's shape
+        """Raise TerminalStepError."""
+        raise TerminalStepError(
+            f"there is no Freight {name!r} here: only a promotion has a project"
+        )
 
 
 class StepLog(Protocol):
@@ -96,6 +130,7 @@ class StepContext:
     log: StepLog
     check_fence: Callable[[], None]
     previous_output: Mapping[str, Any] | None = None
+    objects: KargoObjects = field(default_factory=NoObjects)
 
 
 @dataclass(frozen=True)

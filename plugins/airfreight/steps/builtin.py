@@ -15,6 +15,8 @@ from airfreight.steps.git_commit import GitCommitStep
 from airfreight.steps.git_push import GitPushStep
 from airfreight.steps.http import HttpStep
 from airfreight.steps.registry import StepRegistry
+from airfreight.steps.set_freight_alias import SetFreightAliasStep
+from airfreight.steps.set_metadata import SetMetadataStep
 from airfreight.steps.yaml_update import YamlUpdateStep
 
 
@@ -30,6 +32,8 @@ def builtin_steps() -> tuple[PromotionStep[Any], ...]:
         GitCommitStep(),
         GitPushStep(),
         HttpStep(),
+        SetFreightAliasStep(),
+        SetMetadataStep(),
         YamlUpdateStep(),
     )
 
