@@ -1,14 +1,10 @@
-"""What the steps tar and untar share: Kargo's limits, and what `ignore` and Git's own files leave out."""
+"""How large an archive may be, packed by tar or unpacked by untar."""
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 
-import pathspec
-
 from airfreight.errors import TerminalStepError
-from airfreight.steps.workdir import GIT_STORE
 
 MIB = 1024 * 1024
 
@@ -48,19 +44,3 @@ class Contents:
             raise TerminalStepError(
                 f"the files are larger than {self._limits.total / MIB:g} MiB together"
             )
-
-
-def gitignore(lines: str) -> pathspec.GitIgnoreSpec:
-    """Return what `ignore` names."""
-    return pathspec.GitIgnoreSpec.from_lines(lines.splitlines())
-
-
-def is_git(part: str) -> bool:
-    """Say whether a part of a path is a name of Git's own, on any file system that Git knows.
-
-    Some file systems fold case, some compose letters or skip invisible ones, some drop dots and blanks at the end or
-    have short names.
-    """
-    visible = "".join(char for char in part if unicodedata.category(char) != "Cf")
-    plain = unicodedata.normalize("NFKC", visible).casefold().partition(":")[0].rstrip(". ")
-    return plain in (".git", "git~1", GIT_STORE)

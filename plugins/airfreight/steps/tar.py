@@ -11,12 +11,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, cast
 
-import pathspec
 from pydantic import Field
 
 from airfreight.errors import RetryableStepError, TerminalStepError
-from airfreight.steps.archive import KARGO_LIMITS, ArchiveLimits, Contents, gitignore, is_git
+from airfreight.steps.archive import KARGO_LIMITS, ArchiveLimits, Contents
 from airfreight.steps.base import PromotionStep, StepConfig, StepContext, StepResult
+from airfreight.steps.ignore import Ignored, IgnoreLines, is_git
 from airfreight.steps.new_file import new_file
 
 
@@ -25,7 +25,7 @@ class TarConfig(StepConfig):
 
     in_path: str = Field(min_length=1)
     out_path: str = Field(min_length=1)
-    ignore: str = ""
+    ignore: IgnoreLines = ""
     gzip: bool = False
 
 
@@ -46,7 +46,7 @@ class TarStep(PromotionStep[TarConfig]):
         try:
             source, target = self._paths(config, context)
             # Before the new file is made: it may lie in the folder that is packed.
-            entries = list(_entries(source, target, gitignore(config.ignore)))
+            entries = list(_entries(source, target, Ignored(config.ignore)))
             with new_file(target, 0o600) as file:
                 self._pack(entries, file, moment, packed=config.gzip)
         except OSError as error:
@@ -85,12 +85,10 @@ class TarStep(PromotionStep[TarConfig]):
                 _add(archive, place, name, moment, contents)
 
 
-def _entries(
-    source: Path, target: Path, ignored: pathspec.GitIgnoreSpec
-) -> Iterator[tuple[Path, str]]:
+def _entries(source: Path, target: Path, ignored: Ignored) -> Iterator[tuple[Path, str]]:
     """Yield what is packed, and its name in the archive."""
     if source.is_file():
-        if not ignored.match_file(source.name):
+        if not ignored.holds(source.name):
             yield source, source.name
         return
     for place in _below(source, source, ignored):
@@ -98,13 +96,13 @@ def _entries(
             yield place, place.relative_to(source).as_posix()
 
 
-def _below(folder: Path, root: Path, ignored: pathspec.GitIgnoreSpec) -> Iterator[Path]:
+def _below(folder: Path, root: Path, ignored: Ignored) -> Iterator[Path]:
     """Yield the folders, links and plain files below `folder`, parents first."""
     for entry in sorted(os.scandir(folder), key=lambda entry: os.fsencode(entry.name)):
         place = Path(entry.path)
         is_folder = entry.is_dir(follow_symlinks=False)
-        shown = place.relative_to(root).as_posix() + ("/" if is_folder else "")
-        if is_git(entry.name) or ignored.match_file(shown):
+        shown = place.relative_to(root).as_posix()
+        if is_git(entry.name) or ignored.holds(shown, is_folder=is_folder):
             continue
         if is_folder:
             yield place

@@ -16,8 +16,9 @@ from typing import IO, cast
 from pydantic import Field
 
 from airfreight.errors import RetryableStepError, TerminalStepError
-from airfreight.steps.archive import KARGO_LIMITS, ArchiveLimits, gitignore
+from airfreight.steps.archive import KARGO_LIMITS, ArchiveLimits
 from airfreight.steps.base import PromotionStep, StepConfig, StepContext, StepResult
+from airfreight.steps.ignore import Ignored, IgnoreLines
 from airfreight.steps.untar_plan import Plan, Wanted, read_plan
 
 _GZIP = b"\x1f\x8b"
@@ -31,7 +32,7 @@ class UntarConfig(StepConfig):
     in_path: str = Field(min_length=1)
     out_path: str = Field(min_length=1)
     strip_components: int = Field(default=0, ge=0)
-    ignore: str = ""
+    ignore: IgnoreLines = ""
 
 
 class UntarStep(PromotionStep[UntarConfig]):
@@ -62,7 +63,7 @@ class UntarStep(PromotionStep[UntarConfig]):
     def _unpack(
         self, source: Path, target: Path, config: UntarConfig, context: StepContext
     ) -> None:
-        wanted = Wanted(config.strip_components, gitignore(config.ignore), self._limits)
+        wanted = Wanted(config.strip_components, Ignored(config.ignore), self._limits)
 
         def on_special(name: str) -> None:
             context.log.warning("%r is a device or a pipe: left out", name)

@@ -11,10 +11,9 @@ import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-import pathspec
-
 from airfreight.errors import TerminalStepError
-from airfreight.steps.archive import ArchiveLimits, Contents, is_git
+from airfreight.steps.archive import ArchiveLimits, Contents
+from airfreight.steps.ignore import Ignored, is_git
 
 Parts = tuple[str, ...]
 Plan = Mapping[Parts, tarfile.TarInfo]
@@ -30,7 +29,7 @@ class Wanted:
     """Which entries are asked for: the config's `stripComponents` and `ignore`."""
 
     strip: int
-    ignored: pathspec.GitIgnoreSpec
+    ignored: Ignored
     limits: ArchiveLimits
 
     def place(self, member: tarfile.TarInfo) -> Parts:
@@ -39,8 +38,8 @@ class Wanted:
         if len(raw) > self.limits.depth:
             raise TerminalStepError(f"an entry is deeper than {self.limits.depth} folders")
         parts = tuple(part for part in raw[self.strip :] if part not in ("", "."))
-        shown = "/".join(parts) + ("/" if member.isdir() else "")
-        if not parts or self.ignored.match_file(shown):
+        shown = "/".join(parts)
+        if not parts or self.ignored.holds(shown, is_folder=member.isdir()):
             return ()
         if member.name.startswith("/") or ".." in raw:
             raise TerminalStepError(f"entry {member.name!r} leads out of outPath")

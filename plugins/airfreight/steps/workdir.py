@@ -27,6 +27,8 @@ class WorkDirectory:
         """
         if "\0" in path:
             raise TerminalStepError(f"path {path!r} holds a NUL character")
+        if any("\ud800" <= char <= "\udc7f" for char in path):
+            raise TerminalStepError(f"path {path!r} holds half a character")
         root = self.root.resolve()
         wanted = root / path.lstrip("/")
         lexical = Path(os.path.normpath(wanted))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
+from airfreight.cli.environment import mapping, read_environment
 from airfreight.cli.world import Exit, World
-from airfreight.errors import AirfreightError, ExpressionError, SettingsError
+from airfreight.errors import AirfreightError, ExpressionError
 from airfreight.expr.functions import Function
 from airfreight.expr.gotext import json_text
 from airfreight.expr.limits import DEFAULT_LIMITS, Meter
@@ -27,27 +27,12 @@ def run(args: argparse.Namespace, world: World, lines: Iterable[str]) -> Exit:
             if line.strip():
                 world.say(_answer(line, known))
         return Exit.OK
-    env = _environment(args.env)
+    env = read_environment(args.env)
     if args.template is not None:
         world.say(_written(evaluate_template(args.template, env, known)))
     else:
         world.say(_written(compile_expression(args.expression, known).run(env)))
     return Exit.OK
-
-
-def _environment(path: Path | None) -> Mapping[str, Any]:
-    if path is None:
-        return {}
-    try:
-        return _mapping(read_json(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, ExpressionError) as error:
-        raise SettingsError(f"cannot read {path}: {error}") from None
-
-
-def _mapping(env: Any) -> Mapping[str, Any]:
-    if not isinstance(env, dict):
-        raise ExpressionError("the env must be an object: variable → value")
-    return env
 
 
 def _answer(line: str, known: Mapping[str, Function]) -> str:
@@ -61,7 +46,7 @@ def _value(line: str, known: Mapping[str, Function]) -> Any:
     request = read_json(line)
     if not isinstance(request, dict) or ("expression" in request) == ("template" in request):
         raise ExpressionError('a line is an object with "expression" or "template", and "env"')
-    env = _mapping(request.get("env") or {})
+    env = mapping(request.get("env") or {})
     if "template" in request:
         template = request["template"]
         evaluate: Callable[..., Any] = (
