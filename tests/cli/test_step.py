@@ -185,7 +185,7 @@ USAGE: dict[str, tuple[str, Any, Any, str]] = {
     "a list": ("fail", [], None, "must be a mapping"),
     "a word": ("fail", "word", None, "must be a mapping"),
     "two documents": ("fail", "a: 1\n---\nb: 2\n", None, "holds 2 documents"),
-    "no YAML": ("fail", "a: [", None, "config:1:"),
+    "no YAML": ("fail", "a: [", None, "config:2:1: not valid YAML"),
     "a key twice": ("fail", "a: 1\na: 2\n", None, "config:2:1"),
     "a bomb": (
         "fail",
