@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -75,7 +76,7 @@ def run(args: argparse.Namespace, world: World, lines: Iterable[str]) -> Exit:
     kind = registry.find(args.kind)
     if kind is None:
         raise SettingsError(registry.explain_unknown(args.kind))
-    if not args.workdir.is_dir():
+    if not os.path.isdir(args.workdir):  # pathlib's raises for a long name
         raise SettingsError(f"--workdir: {args.workdir} is no folder")
     config = _read_config(args.config, lines)
     now = datetime.now(UTC)
