@@ -88,9 +88,6 @@ REFUSED: dict[str, tuple[tuple[Entry, ...], str]] = {
     "a hard link to a parent": ((hard("a", "../secret"),), "is no file that is unpacked before"),
     "a hard link to a link": ((link("a", "b"), hard("c", "a")), "is no file that is unpacked"),
     "a hard link to what comes later": ((hard("a", "b"), Entry("b")), "is no file that is"),
-    "Git's files": ((Entry(".git/hooks/pre-push", mode=0o755),), GIT),
-    "Git's files further down": ((Entry("sub/.git/config"),), GIT),
-    "a worktree's .git": ((Entry("sub/.git", b"gitdir: ../x"),), GIT),
     "Git's files in capitals": ((Entry("sub/.Git/config"),), GIT),
     "Git's files with an invisible letter": ((Entry(".g\u200cit/config"),), GIT),
     "Git's files in wide letters": ((Entry("\uff0egit/config"),), GIT),
@@ -117,7 +114,7 @@ def test_an_archive_that_means_harm_is_refused_as_a_whole(
 
 
 def test_ignore_gets_past_what_would_be_refused(work: Path) -> None:
-    entries = (Entry("/etc/x"), Entry("bad/.git"), link("bad/up", "../.."), Entry("good", b"1"))
+    entries = (Entry("/etc/x"), Entry("bad/.GIT"), link("bad/up", "../.."), Entry("good", b"1"))
     assert unpack(work, archive(*entries), ignore="bad\n/etc") == {"good": "1"}
 
 
@@ -137,6 +134,16 @@ ODD: dict[str, tuple[tuple[Entry, ...], dict[str, str]]] = {
         {"b": "1", "d/a": "-> ../b", "here": "-> ."},
     ),
     "a link to what is not there": ((link("a", "none"),), {"a": "-> none"}),
+    "Git's files": (
+        (
+            Entry(".git/hooks/pre-push", mode=0o755),
+            Entry("sub/.git/config"),
+            Entry("tree/.git", b"gitdir: ../x"),
+            link("a/.git", "../../.."),
+            Entry("sub/.gitignore", b"1"),
+        ),
+        {"sub/.gitignore": "1"},
+    ),
     "no entry": ((), {}),
 }
 

@@ -38,8 +38,9 @@ class UntarConfig(StepConfig):
 class UntarStep(PromotionStep[UntarConfig]):
     """Unpacks into a new folder, which then takes the place of what is at `outPath`: all of it or nothing.
 
-    An archive with an entry that leads out, into Git's own files, or through a link is refused as a whole. Devices and
-    pipes are left out. A hard link becomes a file of its own; owners, times and special mode bits are not kept.
+    An archive with an entry that leads out, through a link, or under a guise into Git's own files is refused as a
+    whole. `.git`, devices and pipes are left out. A hard link becomes a file of its own; owners, times and special
+    mode bits are not kept.
     """
 
     kind = "untar"

@@ -33,13 +33,16 @@ class Wanted:
     limits: ArchiveLimits
 
     def place(self, member: tarfile.TarInfo) -> Parts:
-        """Return where the entry goes; empty for one that is not asked for. Raises TerminalStepError."""
+        """Return where the entry goes; empty for one that is not asked for, as Git's own files never are.
+
+        Raises TerminalStepError where it must not go there; so for Git's own files under a guise.
+        """
         raw = member.name.split("/")
         if len(raw) > self.limits.depth:
             raise TerminalStepError(f"an entry is deeper than {self.limits.depth} folders")
         parts = tuple(part for part in raw[self.strip :] if part not in ("", "."))
         shown = "/".join(parts)
-        if not parts or self.ignored.holds(shown, is_folder=member.isdir()):
+        if not parts or ".git" in parts or self.ignored.holds(shown, is_folder=member.isdir()):
             return ()
         if member.name.startswith("/") or ".." in raw:
             raise TerminalStepError(f"entry {member.name!r} leads out of outPath")
@@ -143,7 +146,7 @@ class _Walk:
         self._left = _MOST_STEPS
 
     def check(self, place: Parts, target: str) -> None:
-        """Refuse a link at `place` that leads out of the plan, into Git's own files, or nowhere in the end."""
+        """Refuse a link at `place` that leads out of the plan, into Git's own files, or in a circle."""
         reason = self._reason(list(place[:-1]), target)
         if reason:
             raise TerminalStepError(
