@@ -144,7 +144,14 @@ class TerminalStepError(StepError):
 
 
 class RetryableStepError(StepError):
-    """Counts towards the step's error threshold, and is tried again below it."""
+    """Counts towards the step's error threshold, and is tried again below it.
+
+    At the threshold the step ends as Errored, or as Failed where `failed` says so.
+    """
+
+    def __init__(self, message: str, *, failed: bool = False) -> None:
+        self.failed = failed
+        super().__init__(message)
 
 
 class RefusedError(AirfreightError):

@@ -54,6 +54,10 @@ COMMANDS = {
     "promote --freight-alias": ["promote", "--freight-alias={}", "--stage=dev"],
     "respond": ["respond", "--approve", "--", "{}"],
     "--api-url": ["get", "stages", "--api-url=ftp://{}"],
+    "step": ["step", "--config=/dev/null", "--workdir=.", "--", "{}"],
+    "step --config": ["step", "fail", "--config=/nowhere/{}", "--workdir=."],
+    "step --workdir": ["step", "fail", "--config=/dev/null", "--workdir=/nowhere/{}"],
+    "step --env": ["step", "fail", "--config=/dev/null", "--workdir=.", "--env=/nowhere/{}"],
     "validate": ["validate", "--", "{}"],
     "validate --pipelines": ["validate", "--pipelines=/nowhere/{}"],
 }

@@ -31,6 +31,8 @@ def run_once(*answers, timeout=None, **step):
         (FAIL, "Failed", "refused"),
         (DEAD, "Errored", "an unrecoverable error occurred: gone"),
         (TRY_AGAIN, "Errored", 'step "step-1" met error threshold of 1: busy'),
+        (RetryableStepError("no", failed=True), "Failed",
+         'step "step-1" met error threshold of 1: no'),
         (StepResult(StepStatus.ERRORED, message="odd"), "Errored",
          'step "step-1" met error threshold of 1: odd'),
         (RuntimeError("token=s3cret"), "Errored",
@@ -38,7 +40,7 @@ def run_once(*answers, timeout=None, **step):
          " this is a fault of the step, its place is in the log"),
     ],
     ids=["succeeded", "skipped", "aborted", "failed for good", "terminal", "retryable",
-         "errored without an error", "unexpected exception"],
+         "failed, retryable", "errored without an error", "unexpected exception"],
 )  # fmt: skip
 def test_how_a_run_ends_is_how_its_step_ends(answer, status, message):
     _, ended = run_once(answer)

@@ -9,11 +9,15 @@ def test_every_built_in_step_is_registered_by_its_kargo_name():
         "copy",
         "delete",
         "fail",
+        "file-write",
         "git-clear",
         "git-clone",
         "git-commit",
         "git-push",
         "http",
+        "http-download",
+        "tar",
+        "untar",
         "yaml-update",
     )
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,32 @@ def test_copy_merges_and_leaves_out_links_git_and_ignored_files(work: Path):
 def test_copy_takes_a_single_file(work: Path):
     copy(work, inPath="in/a.txt", outPath="new/x.txt")
     assert (work / "new/x.txt").read_text() == "in/a.txt"
+
+
+def test_copy_takes_no_single_file_that_is_ignored(work: Path):
+    copy(work, inPath="in/a.txt", outPath="new/x.txt", ignore="a.*")
+    assert not (work / "new").exists()
+
+
+def test_copy_takes_a_file_whose_name_is_no_text(work: Path):
+    name = os.fsdecode(b"odd-\xff")
+    (work / "in/sub" / name).write_text("odd")
+    copy(work, inPath="in/sub", outPath="new", ignore="*.log")
+    assert tree(work / "new") == ["b.txt", name]
+
+
+@pytest.mark.parametrize("line", ["!", "a\\", "[z-a]", "[[:alpha:]]"])
+def test_a_line_of_ignore_that_is_no_pattern_is_named(line: str):
+    with pytest.raises(ValidationError, match="line 2 is no gitignore pattern"):
+        CopyConfig.model_validate({"inPath": "a", "outPath": "b", "ignore": f"*.md\n{line}"})
+
+
+def test_delete_says_that_links_lead_in_a_circle(work: Path):
+    (work / "circle").symlink_to("circle")
+    with pytest.raises(TerminalStepError, match="in a circle"):
+        delete(work, path="circle/a")
+    delete(work, path="circle")
+    assert not (work / "circle").is_symlink()
 
 
 @pytest.mark.parametrize(

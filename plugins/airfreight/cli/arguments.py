@@ -11,7 +11,8 @@ exit codes:
   0    done
   1    what was asked for failed or was refused, or manifests have errors
   2    wrong usage, or settings are missing
-  3    Airflow is not reachable, does not answer as Airflow does, or refused the login
+  3    Airflow is not reachable, does not answer as Airflow does, or refused the login;
+       of `step`: the step waits and wants to be asked again
 
 environment:
   AIRFREIGHT_API_URL                           where Airflow is (http://localhost:8080)
@@ -38,6 +39,7 @@ def argument_parser() -> argparse.ArgumentParser:
     _add_respond(commands)
     _add_eval(commands)
     _add_select(commands)
+    _add_step(commands)
     return parser
 
 
@@ -187,3 +189,28 @@ def _add_select(commands: _Commands) -> None:
     )
     parser.add_argument("--limit", type=int, metavar="N", help="print no more than this many")
     parser.add_argument("--explain", action="store_true", help="say why the others are not taken")
+
+
+def _add_step(commands: _Commands) -> None:
+    parser = _command(
+        commands, "step", "Run one step on a folder, print how it ended as JSON; needs no Airflow."
+    )
+    parser.add_argument("kind", metavar="KIND", help="as in `uses`, such as yaml-update")
+    parser.add_argument(
+        "--config",
+        required=True,
+        metavar="FILE",
+        help="the step's config, YAML or JSON, with templates; - for standard input",
+    )
+    parser.add_argument(
+        "--workdir", required=True, type=Path, metavar="DIR", help="the step's work directory"
+    )
+    parser.add_argument(
+        "--env",
+        type=Path,
+        metavar="FILE",
+        help="what templates see, a JSON object of ctx, vars, outputs, task and freight",
+    )
+    parser.add_argument(
+        "--allow-loopback", action="store_true", help="let the step reach this machine over HTTP"
+    )

@@ -1,7 +1,8 @@
 """The console script `airfreight`.
 
 Exit codes: 0 done; 1 what was asked for failed or was refused, or manifests have errors; 2 wrong usage, or settings are
-missing; 3 Airflow is not reachable, does not answer as Airflow does, or refused the login; 130 interrupted.
+missing; 3 Airflow is not reachable, does not answer as Airflow does, or refused the login, and of `step` that the step
+waits; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -69,10 +70,10 @@ def _exit_of(error: AirfreightError) -> Exit:
 def _run(args: argparse.Namespace, world: World) -> Exit:
     if args.command == "validate":
         return _validate(args, world)
-    if args.command in ("eval", "select"):
-        from airfreight.cli.commands import evaluate, select
+    if args.command in ("eval", "select", "step"):
+        from airfreight.cli.commands import evaluate, select, step
 
-        offline = {"eval": evaluate.run, "select": select.run}
+        offline = {"eval": evaluate.run, "select": select.run, "step": step.run}
         return offline[args.command](args, world, sys.stdin)
     from airfreight.cli.commands import abort, approve, get, promote, refresh, respond
     from airfreight.cli.connection import connected

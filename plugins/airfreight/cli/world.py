@@ -18,6 +18,7 @@ class Exit(IntEnum):
     FAILED = 1
     USAGE = 2
     UNREACHABLE = 3
+    WAITING = 3  # of `step`, which reaches no Airflow
     INTERRUPTED = 130
 
 

@@ -59,7 +59,8 @@ def attempt_step(
             return _terminal(StepStatus.FAILED, str(error))
         return _terminal(StepStatus.ERRORED, f"an unrecoverable error occurred: {error}")
     except RetryableStepError as error:
-        return Attempt(StepStatus.ERRORED, error=str(error))
+        status = StepStatus.FAILED if error.failed else StepStatus.ERRORED
+        return Attempt(status, error=str(error))
     except Exception as error:
         return _unexpected(error, kind, context)
     output = None if result.output is None else dict(result.output)

@@ -9,14 +9,18 @@ from airfreight.steps.compose_output import ComposeOutputStep
 from airfreight.steps.copy import CopyStep
 from airfreight.steps.delete import DeleteStep
 from airfreight.steps.fail import FailStep
+from airfreight.steps.file_write import FileWriteStep
 from airfreight.steps.git_clear import GitClearStep
 from airfreight.steps.git_clone import GitCloneStep
 from airfreight.steps.git_commit import GitCommitStep
 from airfreight.steps.git_push import GitPushStep
 from airfreight.steps.http import HttpStep
+from airfreight.steps.http_download import HttpDownloadStep
 from airfreight.steps.registry import StepRegistry
 from airfreight.steps.set_freight_alias import SetFreightAliasStep
 from airfreight.steps.set_metadata import SetMetadataStep
+from airfreight.steps.tar import TarStep
+from airfreight.steps.untar import UntarStep
 from airfreight.steps.yaml_update import YamlUpdateStep
 
 
@@ -27,13 +31,17 @@ def builtin_steps() -> tuple[PromotionStep[Any], ...]:
         CopyStep(),
         DeleteStep(),
         FailStep(),
+        FileWriteStep(),
         GitClearStep(),
         GitCloneStep(),
         GitCommitStep(),
         GitPushStep(),
+        HttpDownloadStep(),
         HttpStep(),
         SetFreightAliasStep(),
         SetMetadataStep(),
+        TarStep(),
+        UntarStep(),
         YamlUpdateStep(),
     )
 

@@ -7,11 +7,11 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import pathspec
 from pydantic import Field
 
 from airfreight.errors import RetryableStepError, TerminalStepError
 from airfreight.steps.base import PromotionStep, StepConfig, StepContext, StepResult
+from airfreight.steps.ignore import Ignored, IgnoreLines, is_git
 
 
 class CopyConfig(StepConfig):
@@ -19,7 +19,7 @@ class CopyConfig(StepConfig):
 
     in_path: str = Field(min_length=1)
     out_path: str = Field(min_length=1)
-    ignore: str = ""
+    ignore: IgnoreLines = ""
 
 
 class CopyStep(PromotionStep[CopyConfig]):
@@ -35,12 +35,12 @@ class CopyStep(PromotionStep[CopyConfig]):
         source = context.workdir.existing(config.in_path)
         target = context.workdir.existing(config.out_path)
         self._check(source, target, config, context)
+        ignored = Ignored(config.ignore)
         try:
-            if source.is_file():
-                _copy_file(source, target)
-            else:
-                ignored = pathspec.GitIgnoreSpec.from_lines(config.ignore.splitlines())
+            if source.is_dir():
                 _copy_tree(source, target, ignored)
+            elif not ignored.holds(source.name):
+                _copy_file(source, target)
         except OSError as error:
             raise RetryableStepError(
                 f"cannot copy {config.in_path!r} to {config.out_path!r}: {error.strerror or error}"
@@ -53,7 +53,7 @@ class CopyStep(PromotionStep[CopyConfig]):
             raise TerminalStepError(
                 f"inPath {config.in_path!r}: there is no such file or folder in the work directory"
             )
-        if any(_is_git(part) for part in Path(context.workdir.relative(target)).parts):
+        if any(is_git(part) for part in Path(context.workdir.relative(target)).parts):
             raise TerminalStepError(f"outPath {config.out_path!r} leads into a .git folder")
         if source.is_dir() and target != source and target.is_relative_to(source):
             raise TerminalStepError(
@@ -62,11 +62,7 @@ class CopyStep(PromotionStep[CopyConfig]):
             )
 
 
-def _is_git(name: str) -> bool:
-    return name.lower() == ".git"
-
-
-def _copy_tree(source: Path, target: Path, ignored: pathspec.GitIgnoreSpec) -> None:
+def _copy_tree(source: Path, target: Path, ignored: Ignored) -> None:
     _make_folder(target)
     for entry in _wanted(source, source, ignored):
         place = target / entry.relative_to(source)
@@ -76,20 +72,18 @@ def _copy_tree(source: Path, target: Path, ignored: pathspec.GitIgnoreSpec) -> N
             _copy_file(entry, place)
 
 
-def _wanted(folder: Path, root: Path, ignored: pathspec.GitIgnoreSpec) -> Iterator[Path]:
+def _wanted(folder: Path, root: Path, ignored: Ignored) -> Iterator[Path]:
     """Yield the folders and plain files below `folder`, parents first; `ignored` sees paths from `root` on."""
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         place = Path(entry.path)
-        relative = place.relative_to(root).as_posix()
-        if entry.is_dir(follow_symlinks=False):
-            if not _is_git(entry.name) and not ignored.match_file(f"{relative}/"):
-                yield place
-                yield from _wanted(place, root, ignored)
-        elif (
-            entry.is_file(follow_symlinks=False)
-            and not _is_git(entry.name)
-            and not ignored.match_file(relative)
-        ):
+        is_folder = entry.is_dir(follow_symlinks=False)
+        shown = place.relative_to(root).as_posix()
+        if is_git(entry.name) or ignored.holds(shown, is_folder=is_folder):
+            continue
+        if is_folder:
+            yield place
+            yield from _wanted(place, root, ignored)
+        elif entry.is_file(follow_symlinks=False):
             yield place
 
 

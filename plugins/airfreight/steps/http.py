@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, Self
 
-import httpx
 from pydantic import Field, field_validator, model_validator
 
 from airfreight.artifacts.guarded_http import send_following
-from airfreight.errors import ExpressionError, RefusedError, RetryableStepError, TerminalStepError
+from airfreight.errors import ExpressionError, RetryableStepError, TerminalStepError
 from airfreight.expr.gotext import plain_json
 from airfreight.expr.limits import Limits, Meter
 from airfreight.expr.program import compile_expression
@@ -21,40 +19,19 @@ from airfreight.model.base import Duration
 from airfreight.model.promotion import StepStatus
 from airfreight.steps.base import PromotionStep, StepConfig, StepContext, StepResult
 from airfreight.steps.functions import declared
+from airfreight.steps.http_request import (
+    HttpHeader,
+    HttpQueryParam,
+    header_bytes,
+    http_url,
+    request_faults,
+    with_params,
+)
 from airfreight.steps.http_response import MAX_BYTES, parse_body, read_body, response_env
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # Kargo asks again after its default interval where no expression says what success is.
 _ASK_AGAIN = timedelta(minutes=5)
 _FUNCTIONS = declared("bare")
-
-
-class HttpHeader(StepConfig):
-    """One header of the request."""
-
-    name: str
-    value: str
-
-    @field_validator("name")
-    @classmethod
-    def _is_a_token(cls, name: str) -> str:
-        if not _TOKEN.fullmatch(name):
-            raise ValueError("expected a header name: letters, digits and '-'")
-        return name
-
-    @field_validator("value")
-    @classmethod
-    def _is_one_line(cls, value: str) -> str:
-        if re.search(r"[\r\n\0]", value):
-            raise ValueError("a header value must be one line")
-        return value
-
-
-class HttpQueryParam(StepConfig):
-    """One parameter that is added to the URL's query."""
-
-    name: str = Field(min_length=1)
-    value: str
 
 
 class HttpOutput(StepConfig):
@@ -88,9 +65,7 @@ class HttpConfig(StepConfig):
     @field_validator("url", "proxy")
     @classmethod
     def _is_http(cls, url: str | None) -> str | None:
-        if url is not None and not re.match(r"https?://[^/?#]", url, re.IGNORECASE):
-            raise ValueError("expected a URL that begins with http:// or https://")
-        return url
+        return None if url is None else http_url(url)
 
     @model_validator(mode="after")
     def _has_one_body(self) -> Self:
@@ -177,39 +152,19 @@ def _outputs(config: HttpConfig, judge: _Judge) -> dict[str, Any]:
 
 
 def _request(config: HttpConfig, context: StepContext) -> dict[str, Any]:
-    try:
-        url = httpx.URL(config.url)
-        for param in config.query_params:
-            url = url.copy_add_param(param.name, param.value)
+    with request_faults(config.method, config.url):
+        url = with_params(config.url, config.query_params)
         body = _body(config, context)
+        headers = header_bytes(config.headers)
         with context.http(
             timeout=config.timeout.total_seconds(),
             verify=not config.insecure_skip_tls_verify,
             proxy=config.proxy,
         ) as client:
-            request = client.build_request(
-                config.method, url, headers=_headers(config), content=body
-            )
+            request = client.build_request(config.method, url, headers=headers, content=body)
             response = send_following(client, request)
             content = read_body(response)
-    except RefusedError as error:
-        raise TerminalStepError(str(error)) from error
-    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-        raise TerminalStepError("url: not a URL that can be asked") from error
-    except httpx.HTTPError as error:
-        # httpx's own text may hold the URL, and the URL a login.
-        raise RetryableStepError(
-            f"{config.method} request to {url.host} failed: {type(error).__name__}"
-        ) from error
     return response_env(response, parse_body(response, content, config.response_content_type))
-
-
-def _headers(config: HttpConfig) -> list[tuple[bytes, bytes]]:
-    """Return the headers as bytes; a packed answer is not asked for, since it hides its size."""
-    given = [(header.name.encode(), header.value.encode()) for header in config.headers]
-    if any(name.lower() == b"accept-encoding" for name, _ in given):
-        return given
-    return [(b"Accept-Encoding", b"identity"), *given]
 
 
 def _body(config: HttpConfig, context: StepContext) -> bytes | None:

@@ -27,10 +27,12 @@ class WorkDirectory:
         """
         if "\0" in path:
             raise TerminalStepError(f"path {path!r} holds a NUL character")
+        if any("\ud800" <= char <= "\udc7f" for char in path):
+            raise TerminalStepError(f"path {path!r} holds half a character")
         root = self.root.resolve()
         wanted = root / path.lstrip("/")
         lexical = Path(os.path.normpath(wanted))
-        place = lexical.parent.resolve() / lexical.name if lexical != root else root
+        place = _resolved(lexical.parent, path) / lexical.name if lexical != root else root
         if place != root and not place.is_relative_to(root):
             raise TerminalStepError(f"path {path!r} leads out of the work directory")
         self._refuse_guarded(path, place)
@@ -38,7 +40,7 @@ class WorkDirectory:
 
     def existing(self, path: str) -> Path:
         """Return the place of `path` with every link resolved; raises TerminalStepError where it leads out."""
-        place = self.join(path).resolve()
+        place = _resolved(self.join(path), path)
         if place != self.root.resolve() and not place.is_relative_to(self.root.resolve()):
             raise TerminalStepError(f"path {path!r} leads out of the work directory")
         self._refuse_guarded(path, place)
@@ -52,3 +54,10 @@ class WorkDirectory:
         parts = Path(self.relative(place)).parts
         if any(part.casefold() in _GUARDED for part in parts):
             raise TerminalStepError(f"path {path!r} leads into Git's own files")
+
+
+def _resolved(place: Path, path: str) -> Path:
+    try:
+        return place.resolve()
+    except RuntimeError as error:
+        raise TerminalStepError(f"path {path!r}: its symbolic links lead in a circle") from error

@@ -6,11 +6,11 @@ import argparse
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from airfreight.cli.environment import mapping, read_environment
 from airfreight.cli.world import Exit, World
-from airfreight.errors import AirfreightError, ExpressionError, SettingsError
+from airfreight.errors import AirfreightError, ExpressionError
 from airfreight.expr.functions import Function
 from airfreight.expr.gotext import json_text
 from airfreight.expr.limits import Limits, Meter
@@ -51,27 +51,12 @@ def run(args: argparse.Namespace, world: World, lines: Iterable[str]) -> Exit:
             if line.strip():
                 world.say(_answer(line, language))
         return Exit.OK
-    env = _environment(args.env)
+    env = read_environment(args.env)
     if args.template is not None:
         world.say(language.template(args.template, env))
     else:
         world.say(language.expression(args.expression, env))
     return Exit.OK
-
-
-def _environment(path: Path | None) -> Mapping[str, Any]:
-    if path is None:
-        return {}
-    try:
-        return _mapping(read_json(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, ExpressionError) as error:
-        raise SettingsError(f"cannot read {path}: {error}") from None
-
-
-def _mapping(env: Any) -> Mapping[str, Any]:
-    if not isinstance(env, dict):
-        raise ExpressionError("the env must be an object: variable → value")
-    return env
 
 
 def _answer(line: str, language: _Language) -> str:
@@ -85,7 +70,7 @@ def _value(line: str, language: _Language) -> str:
     request = read_json(line)
     if not isinstance(request, dict) or ("expression" in request) == ("template" in request):
         raise ExpressionError('a line is an object with "expression" or "template", and "env"')
-    env = _mapping(request.get("env") or {})
+    env = mapping(request.get("env") or {})
     if "template" in request:
         template = request["template"]
         evaluate = language.template if isinstance(template, str) else language.config
