@@ -14,7 +14,13 @@ from airfreight.steps.git_clone import GitCloneStep
 from airfreight.steps.git_commit import GitCommitStep
 from airfreight.steps.git_push import GitPushStep
 from airfreight.steps.http import HttpStep
+from airfreight.steps.json_parse import JsonParseStep
+from airfreight.steps.json_update import JsonUpdateStep
 from airfreight.steps.registry import StepRegistry
+from airfreight.steps.toml_parse import TomlParseStep
+from airfreight.steps.toml_update import TomlUpdateStep
+from airfreight.steps.yaml_merge import YamlMergeStep
+from airfreight.steps.yaml_parse import YamlParseStep
 from airfreight.steps.yaml_update import YamlUpdateStep
 
 
@@ -30,6 +36,12 @@ def builtin_steps() -> tuple[PromotionStep[Any], ...]:
         GitCommitStep(),
         GitPushStep(),
         HttpStep(),
+        JsonParseStep(),
+        JsonUpdateStep(),
+        TomlParseStep(),
+        TomlUpdateStep(),
+        YamlMergeStep(),
+        YamlParseStep(),
         YamlUpdateStep(),
     )
 

@@ -7,6 +7,7 @@ and wildcards find what is there.
 from __future__ import annotations
 
 import json
+import operator
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +15,18 @@ from typing import Any
 from airfreight.errors import TerminalStepError
 
 _SPECIAL = "|#@*?"
+_OPERATORS = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
 _INDEX = re.compile(r"[0-9]+")
-_QUERY = re.compile(r"#\((?P<path>[^=!<>%~]*?)\s*(?P<op>==|=|!=|<=|<|>=|>)\s*(?P<value>.*)\)(?P<all>#?)")
+_QUERY = re.compile(
+    r"#\((?P<path>[^=!<>%~]*?)\s*(?P<op>==|=|!=|<=|<|>=|>)\s*(?P<value>.*)\)(?P<all>#?)"
+)
 
 
 @dataclass(frozen=True)
@@ -86,14 +97,7 @@ class JsonQuery:
             element = _at(element, part)
         if not _comparable(element, self.value):
             return False
-        return {
-            "==": element == self.value,
-            "!=": element != self.value,
-            "<": element < self.value,
-            "<=": element <= self.value,
-            ">": element > self.value,
-            ">=": element >= self.value,
-        }[self.operator]
+        return bool(_OPERATORS[self.operator](element, self.value))
 
 
 def read_query(part: str) -> JsonQuery | None:
@@ -102,15 +106,15 @@ def read_query(part: str) -> JsonQuery | None:
         return None
     found = _QUERY.fullmatch(part)
     if found is None:
-        raise TerminalStepError(f"{part}: expected a query such as #(name==\"web\")")
+        raise TerminalStepError(f'{part}: expected a query such as #(name=="web")')
     raw = found["value"].strip()
     try:
         value = json.loads(raw)
     except ValueError:
         value = raw
-    operator = "==" if found["op"] == "=" else found["op"]
+    sign = "==" if found["op"] == "=" else found["op"]
     path = split_path(found["path"].strip()) if found["path"].strip() else []
-    return JsonQuery(path, operator, value, bool(found["all"]))
+    return JsonQuery(path, sign, value, bool(found["all"]))
 
 
 def _at(value: Any, part: JsonPart) -> Any:

@@ -15,7 +15,7 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*+"')
 _SCALAR = re.compile(r"[^\s,\[\]{}\"]+")
 _BRACKET = re.compile(r'(?:[^\[\]{}"]|"(?:[^"\\]|\\.)*+")*+([\[\]{}])')
-_MUST_ESCAPE = re.compile(r'[^ !#-\[\]-\x7f]')
+_MUST_ESCAPE = re.compile(r"[^ !#-\[\]-\x7f]")
 _GO_ESCAPE = re.compile("[<>&\u2028\u2029]")
 
 

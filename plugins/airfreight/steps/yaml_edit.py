@@ -110,7 +110,8 @@ def _resolved(scalar: Said) -> str:
         return scalar.tag
     if scalar.style:
         return _STR
-    return str(yaml.SafeLoader("").resolve(yaml.ScalarNode, scalar.value, (True, False)))
+    resolver: Any = yaml.SafeLoader("")
+    return str(resolver.resolve(yaml.ScalarNode, scalar.value, (True, False)))
 
 
 def _splice(text: str, edits: list[_Edit]) -> str:

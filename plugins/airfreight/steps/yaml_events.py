@@ -49,6 +49,7 @@ def events(text: str) -> Iterator[Any]:
     """
     depth, anchors = 0, set[str]()
     try:
+        event: Any
         for event in yaml.parse(text, Loader=yaml.CSafeLoader):
             kind = type(event)
             if kind in _OPENERS:

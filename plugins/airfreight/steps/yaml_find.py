@@ -111,7 +111,7 @@ class _Walk:
 
     def _map(self, event: Any, searches: list[_Search], *, top: bool) -> None:
         kept = top and not event.flow_style and event.start_mark.column == 0
-        while not isinstance(key := next(self.events), yaml.MappingEndEvent):
+        while type(key := next(self.events)) is not yaml.MappingEndEvent:
             if kept:
                 self.blocks.append(key.start_mark.index)
             if isinstance(key, _OPENERS):
@@ -125,9 +125,7 @@ class _Walk:
     def _list(self, event: Any, searches: list[_Search]) -> None:
         length = 0
         while not isinstance(item := next(self.events), yaml.SequenceEndEvent):
-            inside = [
-                _Search(s.number, s.left[1:]) for s in searches if s.left[0].index == length
-            ]
+            inside = [_Search(s.number, s.left[1:]) for s in searches if s.left[0].index == length]
             self._node(item, inside, in_flow=bool(event.flow_style))
             length += 1
         for search in searches:

@@ -18,7 +18,9 @@ _INT = "tag:yaml.org,2002:int"
 _FLOAT = "tag:yaml.org,2002:float"
 _BOOL = "tag:yaml.org,2002:bool"
 
-_GO_BOOLS = frozenset("1 t T TRUE true True 0 f F FALSE false False".split())
+_GO_BOOLS = frozenset(
+    ["1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"]
+)
 # What YAML 1.2 and Go read as a number, beyond what PyYAML and `quoted_if_necessary` know as one.
 _BASED = re.compile(r"[-+]?0([xX][0-9a-fA-F_]+|[oO][0-7_]+|[bB][01_]+)")
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
