@@ -71,7 +71,10 @@ def load_yaml(text: str) -> Any:
         raise TerminalStepError(f"not valid YAML: {str(error).splitlines()[0]}") from error
     finally:
         loader.dispose()
-    return _Plain().value(data)
+    try:
+        return _Plain().value(data)
+    except RecursionError as error:
+        raise TerminalStepError("the YAML is nested too deeply") from error
 
 
 class _Plain:

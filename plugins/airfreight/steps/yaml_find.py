@@ -111,7 +111,8 @@ class _Walk:
 
     def _map(self, event: Any, searches: list[_Search], *, top: bool) -> None:
         kept = top and not event.flow_style and event.start_mark.column == 0
-        while type(key := next(self.events)) is not yaml.MappingEndEvent:
+        key: Any
+        while not isinstance(key := next(self.events), yaml.MappingEndEvent):
             if kept:
                 self.blocks.append(key.start_mark.index)
             if isinstance(key, _OPENERS):
@@ -120,7 +121,8 @@ class _Walk:
             inside = [_Search(s.number, s.left[1:]) for s in searches if s.left[0].text == name]
             self._node(next(self.events), inside, in_flow=bool(event.flow_style))
         if kept:
-            self.blocks.append(key.start_mark.index)
+            closing: Any = key
+            self.blocks.append(closing.start_mark.index)
 
     def _list(self, event: Any, searches: list[_Search]) -> None:
         length = 0

@@ -10,7 +10,7 @@ import copy
 import io
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -20,6 +20,7 @@ from ruamel.yaml.representer import RoundTripRepresenter
 
 from airfreight.errors import TerminalStepError
 from airfreight.steps.yaml_data import load_yaml
+from airfreight.steps.yaml_edit import set_values
 
 _NESTED_LIST = re.compile(
     r"^( *)[^\s#-][^\n]*:[ \t]*(?:#[^\n]*)?\n(?:[ \t]*(?:#[^\n]*)?\n)*( *)- ", re.M
@@ -48,18 +49,45 @@ def merge_layers(layers: Sequence[tuple[str, str]]) -> str:
     used = [(name, text, data) for name, text, data in read if data is not None]
     if len(used) < 2:
         return "".join(text for _, text, _ in used)
-    (_, base, data), *over = used
-    yaml = _round_trip(base)
-    merged = _document(yaml, used[0][0], base)
+    (_, merged, data), *over = used
     for name, text, layer in over:
-        merged = _merged(merged, _document(yaml, name, text), _shared(merged))
+        spliced = _spliced(merged, data, layer)
         data = merged_data(data, layer)
-    written = _written(yaml, merged, base)
-    if load_yaml(written) != data:
-        raise TerminalStepError(
-            "the merged YAML cannot be written: give anchors and merge keys names of their own in each file"
-        )
-    return written
+        merged = spliced if spliced and load_yaml(spliced) == data else _rewritten(merged, text)
+        if load_yaml(merged) != data:
+            raise TerminalStepError(
+                f"{name}: the merged YAML cannot be written: "
+                "give the anchors of each file names of their own"
+            )
+    return merged
+
+
+def _spliced(text: str, data: Any, over: Any) -> str | None:
+    """Return the merged text where only scalars change, with all else byte for byte; else None."""
+    try:
+        updates = list(_updates(data, over, ()))
+        return set_values(text, updates)
+    except (TerminalStepError, LookupError):
+        return None
+
+
+def _updates(data: Any, over: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+    """Yield the scalars of `over` that differ; LookupError where it is not about scalars alone."""
+    if isinstance(over, dict) and isinstance(data, dict):
+        for name, value in over.items():
+            yield from _updates(data[name], value, (*path, name))
+    elif over is None or isinstance(over, dict | list) or isinstance(data, dict | list):
+        raise LookupError
+    elif over != data or type(over) is not type(data):
+        yield ".".join(re.sub(r"([.:])", r"\\\1", name) for name in path), over
+
+
+def _rewritten(under: str, over: str) -> str:
+    """Return the merged text as a writer of YAML has it, which keeps comments but sets some of the space anew."""
+    yaml = _round_trip(under)
+    document = _document(yaml, under)
+    merged = _merged(document, _document(yaml, over), _shared(document))
+    return _written(yaml, merged, under)
 
 
 def merged_data(under: Any, over: Any) -> Any:
@@ -97,11 +125,11 @@ def _round_trip(base: str) -> YAML:
     return yaml
 
 
-def _document(yaml: YAML, name: str, text: str) -> Any:
+def _document(yaml: YAML, text: str) -> Any:
     try:
-        return next(iter(yaml.load_all(text.removeprefix("\ufeff"))))
-    except (YAMLError, ValueError) as error:
-        raise TerminalStepError(f"{name}: not valid YAML: {str(error).splitlines()[0]}") from error
+        return next(iter(yaml.load_all(text.removeprefix("\ufeff").replace("\r\n", "\n"))))
+    except (YAMLError, ValueError, RecursionError) as error:
+        raise TerminalStepError(f"not valid YAML: {str(error).splitlines()[0]}") from error
 
 
 def _written(yaml: YAML, document: Any, base: str) -> str:
