@@ -86,8 +86,8 @@ def around(text: str, spans: Sequence[tuple[int, int]], changed: str) -> list[st
 
 def same(one: Any, other: Any) -> bool:
     """Say whether two values are one and of one type; a whole float is an integer, as JSON has no other."""
-    if isinstance(one, float) and one.is_integer() and not isinstance(other, float):
-        one = int(one)
+    if isinstance(one, float) and one.is_integer() and type(other) is int:
+        return one == float(other)
     return type(one) is type(other) and bool(one == other)
 
 
@@ -100,17 +100,26 @@ def yaml_exactly(text: str, updates: Updates, changed: str) -> bool:
         asked = {_yaml_scalar(before, key): value for key, value in updates}
     except (yaml.YAMLError, TerminalStepError, LookupError, ValueError):
         return False
-    spans = [_value_span(text, before[index]) for index in asked]
-    if around(text, spans, changed) is None or len(before) != len(after):
+    spans = sorted((_value_span(text, before[index]), index) for index in asked)
+    new = around(text, [span for span, _ in spans], changed)
+    if new is None or len(before) != len(after):
+        return False
+    if not all(
+        _has_room(text[slice(*span)], raw) for (span, _), raw in zip(spans, new, strict=True)
+    ):
         return False
     return all(
-        _yaml_is(after[i], value) and after[i].anchor == before[i].anchor
-        for i, value in asked.items()
-    ) and all(
-        _said(a) == _said(b)
-        for i, (a, b) in enumerate(zip(before, after, strict=True))
-        if i not in asked
+        _yaml_is(new, asked[index]) and new.anchor == old.anchor
+        if index in asked
+        else _said(new) == _said(old)
+        for index, (old, new) in enumerate(zip(before, after, strict=True))
     )
+
+
+def _has_room(old: str, new: str) -> bool:
+    """Say whether no line end has come behind the value, and no space around an empty one has gone."""
+    empty = not old.strip()
+    return new == new.rstrip("\r\n") and (not empty or len(new) - len(new.strip()) >= len(old))
 
 
 def _yaml_events(text: str) -> list[Any]:
@@ -155,9 +164,11 @@ def _children(events: list[Any], parent: int) -> list[int]:
 
 
 def _value_span(text: str, event: Any) -> tuple[int, int]:
-    """Return where the value is, with its tag and anchor; the space behind it is not its own."""
+    """Return where the value is, with its tag and anchor; the space behind it is an empty one's alone."""
     offset = 1 if text.startswith("\ufeff") else 0
     start, end = event.start_mark.index + offset, event.end_mark.index + offset
+    if start == end:
+        return start, start + len(text[start:]) - len(text[start:].lstrip(" \t"))
     return start, start + len(text[start:end].rstrip())
 
 
@@ -199,31 +210,28 @@ def _json(text: str) -> Any:
     return json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_Members)
 
 
+_JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s,:\[\]{}"]+|\s+|[,:\[\]{}]')
+
+
 def _json_bytes(text: str, updates: Updates, changed: str) -> bool:
     """Say whether all that is no value of an update is still there, in its order."""
     place = 0
-    for token in re.findall(
-        r'"(?:[^"\\]|\\.)*"|[^\s,:\[\]{}"]+|\s+|[,:\[\]{}]', _unasked(text, updates)
-    ):
-        place = changed.find(token, place) + len(token)
-        if place < len(token):
-            return False
+    for piece in _unasked(text, updates):
+        for token in _JSON_TOKEN.findall(piece):
+            place = changed.find(token, place) + len(token)
+            if place < len(token):
+                return False
     lead, tail = re.match(r"[\ufeff\s]*", text), re.search(r"\s*\Z", text)
     assert lead is not None
     assert tail is not None
     return changed.startswith(lead[0]) and changed.endswith(tail[0])
 
 
-def _unasked(text: str, updates: Updates) -> str:
-    """Return the text without the values that the updates replace."""
-    spans = []
-    for key, _ in updates:
-        span = _json_span(text, key)
-        if span is not None:
-            spans.append(span)
-    for start, end in sorted(set(spans), reverse=True):
-        text = text[:start] + text[end:]
-    return text
+def _unasked(text: str, updates: Updates) -> list[str]:
+    """Return what stands around the values that the updates replace."""
+    spans = {span for key, _ in updates if (span := _json_span(text, key)) is not None}
+    edges = [0, *(edge for span in sorted(spans) for edge in span), len(text)]
+    return [text[start:end] for start, end in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def _json_span(text: str, key: str) -> tuple[int, int] | None:
