@@ -191,7 +191,7 @@ def _yaml_is(event: Any, value: Any) -> bool:
 # --- JSON --------------------------------------------------------------------------------------
 
 
-class _Members(list[Any]):
+class Members(list[Any]):
     """An object as it stands: its pairs, a key that is there twice included."""
 
 
@@ -200,14 +200,14 @@ def json_exactly(text: str, updates: Updates, changed: str) -> bool:
     try:
         data = _json(text) if text.strip() else None
         for key, value in updates:
-            data = _json_set(data, key, value)
+            data = json_set(data, key, value)
         return _json_same(data, _json(changed)) and _json_bytes(text, updates, changed)
     except (ValueError, LookupError):
         return False
 
 
 def _json(text: str) -> Any:
-    return json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_Members)
+    return json.loads(text.removeprefix("\ufeff"), object_pairs_hook=Members)
 
 
 _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s,:\[\]{}"]+|\s+|[,:\[\]{}]')
@@ -257,7 +257,7 @@ def _json_span(text: str, key: str) -> tuple[int, int] | None:
     return node.start_mark.index + offset, node.end_mark.index + offset
 
 
-def _json_set(data: Any, key: str, value: Any) -> Any:
+def json_set(data: Any, key: str, value: Any) -> Any:
     if not isinstance(value, str | int | float):
         raise LookupError(key)
     if json_path.is_search(key):
@@ -273,15 +273,15 @@ def _json_put(data: Any, parts: list[tuple[str, bool]], value: Any) -> Any:
         return value
     (text, is_key), *left = parts
     if not isinstance(data, list):
-        data = [] if text.isdecimal() and not is_key else _Members()
-    if isinstance(data, _Members):
+        data = [] if text.isdecimal() and not is_key else Members()
+    if isinstance(data, Members):
         places = [i for i, (name, _) in enumerate(data) if name == text]
         if len(places) > 1:
             raise LookupError(text)
         if not places:
-            return _Members([*data, (text, _json_new(left, value))])
+            return Members([*data, (text, _json_new(left, value))])
         (place,) = places
-        return _Members(
+        return Members(
             [*data[:place], (text, _json_put(data[place][1], left, value)), *data[place + 1 :]]
         )
     index = len(data) if text == "-1" else int(text)
@@ -303,7 +303,7 @@ def _json_new(parts: list[tuple[str, bool]], value: Any) -> Any:
 def _json_search(data: Any, parts: list[str], value: Any) -> int:
     """Set what the search finds; return how many there are."""
     part, *left = parts
-    if isinstance(data, _Members):
+    if isinstance(data, Members):
         pattern = json_path.pattern(part)
         hits = [i for i, (name, _) in enumerate(data) if pattern.fullmatch(name)][:1]
     elif isinstance(data, list):
@@ -312,7 +312,7 @@ def _json_search(data: Any, parts: list[str], value: Any) -> int:
         return 0
     count = 0
     for hit in hits:
-        member = isinstance(data, _Members)
+        member = isinstance(data, Members)
         if left:
             count += _json_search(data[hit][1] if member else data[hit], left, value)
         else:
@@ -332,7 +332,7 @@ def _json_hits(data: list[Any], part: str, left: list[str]) -> list[int]:
 
 
 def _plain(data: Any) -> Any:
-    if isinstance(data, _Members):
+    if isinstance(data, Members):
         return {name: _plain(value) for name, value in data}
     return [_plain(item) for item in data] if isinstance(data, list) else data
 
