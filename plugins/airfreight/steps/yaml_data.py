@@ -15,6 +15,7 @@ from airfreight.steps.yaml_events import events
 MAX_VALUES = 1_000_000
 
 _BOM = "\ufeff"
+_MERGE = "tag:yaml.org,2002:merge"
 
 
 class _Loader(yaml.CSafeLoader):
@@ -28,6 +29,31 @@ class _Loader(yaml.CSafeLoader):
         ]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Make keys strings at once: to Python, 1 and true are one key."""
+        self.flatten_mapping(node)
+        return {
+            _name(self.construct_object(key, deep=True)): self.construct_object(value, deep=deep)
+            for key, value in node.value
+        }
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Write merge keys out, the pairs that win last; they must not multiply without end."""
+        merged, own = list[Any](), list[Any]()
+        for key, value in node.value:
+            if key.tag != _MERGE:
+                own.append((key, value))
+                continue
+            sources = value.value if isinstance(value, yaml.SequenceNode) else [value]
+            for source in reversed(sources):
+                if not isinstance(source, yaml.MappingNode):
+                    raise ValueError("a merge key takes a map or a list of maps")
+                self.flatten_mapping(source)
+                merged += source.value
+                if len(merged) > MAX_VALUES:
+                    raise TerminalStepError(f"merge keys make more than {MAX_VALUES} values")
+        node.value = merged + own
 
 
 _Loader.add_implicit_resolver(
@@ -67,14 +93,13 @@ def load_yaml(text: str) -> Any:
     loader = _Loader(body)
     try:
         data = loader.get_data() if loader.check_data() else None  # type: ignore[no-untyped-call]
-    except (yaml.YAMLError, ValueError, TypeError) as error:
-        raise TerminalStepError(f"not valid YAML: {str(error).splitlines()[0]}") from error
-    finally:
-        loader.dispose()
-    try:
         return _Plain().value(data)
+    except (yaml.YAMLError, ValueError) as error:
+        raise TerminalStepError(f"not valid YAML: {str(error).splitlines()[0]}") from error
     except RecursionError as error:
         raise TerminalStepError("the YAML is nested too deeply") from error
+    finally:
+        loader.dispose()
 
 
 class _Plain:
@@ -108,13 +133,15 @@ class _Plain:
         plain = [item for item, _ in items]
         if isinstance(data, list):
             return plain, size
-        return dict(zip(map(_name, data), plain, strict=True)), size
+        return dict(zip(data, plain, strict=True)), size
 
 
 def _name(key: Any) -> str:
     """Return a key as JSON has it."""
     if isinstance(key, bool):
         return "true" if key else "false"
+    if isinstance(key, dict | list):
+        raise ValueError("a map has a map or a list for a key")
     return "null" if key is None else str(key)
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.anchor import Anchor
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.representer import RoundTripRepresenter
@@ -161,7 +162,7 @@ def _merged(under: Any, over: Any, shared: frozenset[int]) -> Any:
         return over
     if id(under) in shared:
         result = copy.deepcopy(under)
-        result.yaml_set_anchor(None)
+        setattr(result, Anchor.attrib, Anchor())
     for key, value in over.items():
         if value is None:
             result.pop(key, None)
