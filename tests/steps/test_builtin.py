@@ -14,6 +14,12 @@ def test_every_built_in_step_is_registered_by_its_kargo_name():
         "git-commit",
         "git-push",
         "http",
+        "json-parse",
+        "json-update",
+        "toml-parse",
+        "toml-update",
+        "yaml-merge",
+        "yaml-parse",
         "yaml-update",
     )
 

@@ -41,6 +41,13 @@ from tests.steps.files import context_at
         pytest.param("a: [x\n]\n", "a.0", "y", "a: [ y\n]\n", id="kargos-space"),
         pytest.param("a: x\n", "a", "b, c]", "a: b, c]\n", id="plain-in-a-block"),
         pytest.param("a: [x, 1]\n", "a.0", "b, c]", 'a: ["b, c]", 1]\n', id="quoted-in-a-flow"),
+        pytest.param(
+            "a: [x, 1]\n",
+            "a.0",
+            "b: " + "[" * 9999,
+            f'a: ["b: {"[" * 9999}", 1]\n',
+            id="deep-value",
+        ),
         pytest.param("a: x\n", "a", "tRUE", "a: tRUE\n", id="no-readers-bool"),
         pytest.param("a: x\n", "a", "0o17", 'a: "0o17"\n', id="yaml-1.2-octal"),
         pytest.param("a: 1\n", "a", 1234567.5, "a: 1.2345675e+06\n", id="gos-float"),

@@ -23,6 +23,9 @@ _GO_BOOLS = frozenset(
 )
 # What YAML 1.2 and Go read as a number, beyond what PyYAML and `quoted_if_necessary` know as one.
 _BASED = re.compile(r"[-+]?0([xX][0-9a-fA-F_]+|[oO][0-7_]+|[bB][01_]+)")
+# PyYAML recurses over what may be nested; a value with more brackets than this is quoted unread.
+_OPENERS = re.compile(r"[\[{]")
+_MAX_OPENERS = 50
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _GO_ESCAPES = {**_ESCAPES, "\a": "\\a", "\b": "\\b", "\f": "\\f", "\v": "\\v"}
 
@@ -123,7 +126,7 @@ def _escape(char: str, short: str) -> str:
 
 def _reads_back(written: str, text: str, *, in_flow: bool) -> bool:
     """Say whether a reader of `written`, in a flow or a block, gets the string `text`."""
-    if _BASED.fullmatch(written):
+    if _BASED.fullmatch(written) or len(_OPENERS.findall(written)) > _MAX_OPENERS:
         return False
     document = f"[{written} ]" if in_flow else f"k: {written}\n"
     return all(_read(document, loader) == [text] for loader in (yaml.SafeLoader, yaml.CSafeLoader))
