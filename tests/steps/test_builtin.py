@@ -16,8 +16,16 @@ def test_every_built_in_step_is_registered_by_its_kargo_name():
         "git-push",
         "http",
         "http-download",
+        "json-parse",
+        "json-update",
+        "set-freight-alias",
+        "set-metadata",
         "tar",
+        "toml-parse",
+        "toml-update",
         "untar",
+        "yaml-merge",
+        "yaml-parse",
         "yaml-update",
     )
 

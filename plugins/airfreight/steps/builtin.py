@@ -16,11 +16,17 @@ from airfreight.steps.git_commit import GitCommitStep
 from airfreight.steps.git_push import GitPushStep
 from airfreight.steps.http import HttpStep
 from airfreight.steps.http_download import HttpDownloadStep
+from airfreight.steps.json_parse import JsonParseStep
+from airfreight.steps.json_update import JsonUpdateStep
 from airfreight.steps.registry import StepRegistry
 from airfreight.steps.set_freight_alias import SetFreightAliasStep
 from airfreight.steps.set_metadata import SetMetadataStep
 from airfreight.steps.tar import TarStep
+from airfreight.steps.toml_parse import TomlParseStep
+from airfreight.steps.toml_update import TomlUpdateStep
 from airfreight.steps.untar import UntarStep
+from airfreight.steps.yaml_merge import YamlMergeStep
+from airfreight.steps.yaml_parse import YamlParseStep
 from airfreight.steps.yaml_update import YamlUpdateStep
 
 
@@ -38,10 +44,16 @@ def builtin_steps() -> tuple[PromotionStep[Any], ...]:
         GitPushStep(),
         HttpDownloadStep(),
         HttpStep(),
+        JsonParseStep(),
+        JsonUpdateStep(),
         SetFreightAliasStep(),
         SetMetadataStep(),
         TarStep(),
+        TomlParseStep(),
+        TomlUpdateStep(),
         UntarStep(),
+        YamlMergeStep(),
+        YamlParseStep(),
         YamlUpdateStep(),
     )
 

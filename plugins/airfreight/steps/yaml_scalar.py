@@ -5,35 +5,37 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import Any, NamedTuple
+from decimal import Decimal
+from typing import Any, NamedTuple, NoReturn
 
 import yaml
 
 from airfreight.errors import TerminalStepError
+from airfreight.expr.gofloat import parse_float
 
 _STR = "tag:yaml.org,2002:str"
 _INT = "tag:yaml.org,2002:int"
 _FLOAT = "tag:yaml.org,2002:float"
 _BOOL = "tag:yaml.org,2002:bool"
 
-# Words and numbers that some reader takes for another type: YAML 1.1, YAML 1.2, Go's ParseBool
-# and ParseFloat. `y` and `n` are strings to all of today's.
-_WORDS = frozenset(
-    ["true", "false", "t", "f", "yes", "no", "on", "off", "null", "~", "nan", ".nan"]
+_GO_BOOLS = frozenset(
+    ["1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"]
 )
-_INFINITY = re.compile(r"[-+]?\.?inf(inity)?", re.IGNORECASE)
-_NUMBER = re.compile(
-    r"[-+]?(0[xX][0-9a-fA-F_.]+([pP][-+]?[0-9]+)?|0[oO][0-7_]+|0[bB][01_]+"
-    r"|(?=[0-9._]*[0-9])[0-9_]*\.?[0-9_]*([eE][-+]?[0-9]+)?)"
-)
+# What YAML 1.2 and Go read as a number, beyond what PyYAML and `quoted_if_necessary` know as one.
+_BASED = re.compile(r"[-+]?0([xX][0-9a-fA-F_]+|[oO][0-7_]+|[bB][01_]+)")
+# PyYAML recurses over what may be nested; a value with more brackets than this is quoted unread.
+_OPENERS = re.compile(r"[\[{]")
+_MAX_OPENERS = 50
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_GO_ESCAPES = {**_ESCAPES, "\a": "\\a", "\b": "\\b", "\f": "\\f", "\v": "\\v"}
 
 
 class Scalar(NamedTuple):
-    """A value as YAML sees it: the tag it resolves to and the text that it has."""
+    """A value as YAML sees it: the tag it resolves to, the text that it has, and how Kargo prints it."""
 
     tag: str
     text: str
+    printed: str
 
 
 def read_value(key: str, value: Any) -> Scalar:
@@ -41,74 +43,103 @@ def read_value(key: str, value: Any) -> Scalar:
 
     Raises TerminalStepError for null, lists, maps and numbers that are not finite.
     """
-    if isinstance(value, bool):
-        return Scalar(_BOOL, "true" if value else "false")
     if isinstance(value, str):
-        return Scalar(_STR, value)
-    if isinstance(value, int):
-        return Scalar(_INT, str(value))
-    if isinstance(value, float) and math.isfinite(value):
-        return _float(value)
-    kind = "null" if value is None else type(value).__name__
-    raise TerminalStepError(
-        f"key {key}: the value is {kind}; expected a string, a number or a bool"
-    )
+        return Scalar(_STR, value, quoted_if_necessary(value))
+    if isinstance(value, bool):
+        tag, text = _BOOL, "true" if value else "false"
+    elif isinstance(value, int):
+        tag, text = _INT, str(value)
+    elif isinstance(value, float) and math.isfinite(value):
+        tag, text = _float(value)
+    else:
+        kind = "null" if value is None else type(value).__name__
+        raise TerminalStepError(
+            f"key {key}: the value is {kind}; expected a string, a number or a bool"
+        )
+    return Scalar(tag, text, text)
 
 
-def _float(value: float) -> Scalar:
+def _float(value: float) -> tuple[str, str]:
     if value.is_integer() and abs(value) < 1e21:
-        return Scalar(_INT, str(int(value)))
-    mantissa, mark, exponent = repr(value).partition("e")
+        return _INT, f"{value:.0f}"
+    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    point = len(digits) + int(exponent) - 1
+    if -4 <= point < 6:
+        return _FLOAT, repr(value)
+    first, *rest = map(str, digits)
     # YAML 1.1 takes a mantissa without a dot for a string.
-    return Scalar(_FLOAT, (mantissa if "." in mantissa else f"{mantissa}.0") + mark + exponent)
+    mantissa = f"{'-' * sign}{first}.{''.join(rest) or '0'}"
+    return _FLOAT, f"{mantissa}e{point:+03d}"
 
 
-def write_scalar(value: Scalar, old: yaml.ScalarNode, *, in_flow: bool) -> str:
-    """Return the text for `value` in the place of `old`, whose quotes are kept where the value allows.
+def quoted_if_necessary(text: str) -> str:
+    """Return `text` in Go's quotes where it reads as a number, a bool or JSON, else as it is.
 
-    A flow may be JSON, which knows quoted strings only: there a string that replaces none is quoted.
+    This is what Kargo writes, for YAML as well as for the commit message (`kargo.md` §2.5).
+    """
+    typed = text in _GO_BOOLS or parse_float(text) is not None or _is_json(text)
+    return go_quoted(text) if typed else text
+
+
+def go_quoted(text: str) -> str:
+    """Return `text` as Go's %q prints it."""
+    return '"' + "".join(_GO_ESCAPES.get(char) or _escape(char, "x") for char in text) + '"'
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text, parse_constant=_no_json)
+    except (ValueError, RecursionError):
+        return False
+    return not text.startswith("\ufeff")
+
+
+def _no_json(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def write_scalar(value: Scalar, *, in_flow: bool, perhaps_json: bool) -> str:
+    """Return the text for `value`: Kargo's, where all readers read the value back from it.
+
+    `perhaps_json` says that the text around may be JSON, which knows quoted strings only.
     """
     if value.tag != _STR:
         return value.text
-    if old.style == "'" and value.text.isprintable():
-        return "'" + value.text.replace("'", "''") + "'"
-    perhaps_json = in_flow and old.style is None and old.tag != _STR
-    if old.style == '"' or perhaps_json or not _is_plain(value.text):
-        return _double_quoted(value.text)
-    return value.text
+    if not perhaps_json and _reads_back(value.printed, value.text, in_flow=in_flow):
+        return value.printed
+    return _double_quoted(value.text)
 
 
 def _double_quoted(text: str) -> str:
-    return '"' + "".join(_ESCAPES.get(char) or _escape(char) for char in text) + '"'
+    return '"' + "".join(_ESCAPES.get(char) or _escape(char, "u00") for char in text) + '"'
 
 
-def _escape(char: str) -> str:
+def _escape(char: str, short: str) -> str:
+    """Return `char`, or its escape with `short` before two digits where it cannot be seen."""
+    code = ord(char)
     if char.isprintable():
         return char
-    code = ord(char)
-    if code < 0x100:
-        return f"\\x{code:02x}"
+    if code < 0x80:
+        return f"\\{short}{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def _is_plain(text: str) -> bool:
-    """Say whether `text` may stand unquoted, in a block as well as in a flow."""
-    if not text.isprintable() or _looks_typed(text):
+def _reads_back(written: str, text: str, *, in_flow: bool) -> bool:
+    """Say whether a reader of `written`, in a flow or a block, gets the string `text`."""
+    if _BASED.fullmatch(written) or len(_OPENERS.findall(written)) > _MAX_OPENERS:
         return False
+    document = f"[{written} ]" if in_flow else f"k: {written}\n"
+    return all(_read(document, loader) == [text] for loader in (yaml.SafeLoader, yaml.CSafeLoader))
+
+
+def _read(document: str, loader: type[yaml.SafeLoader] | type[yaml.CSafeLoader]) -> list[str]:
+    """Return the document's only value where it is one string, else nothing."""
     try:
-        alone = yaml.compose(f"[{text} ]", Loader=yaml.SafeLoader)
+        root = yaml.compose(document, Loader=loader)
     except yaml.YAMLError:
-        return False
-    items = alone.value if isinstance(alone, yaml.SequenceNode) else []
-    return [(item.tag, item.value) for item in items] == [(_STR, text)]
-
-
-def _looks_typed(text: str) -> bool:
-    """Say whether some reader takes the unquoted `text` for a number, a bool, null or JSON."""
-    if text.lower() in _WORDS or _INFINITY.fullmatch(text) or _NUMBER.fullmatch(text):
-        return True
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True
+        return []
+    items = root.value if isinstance(root, yaml.CollectionNode) else []
+    if len(items) != 1:
+        return []
+    node = items[0][1] if isinstance(items[0], tuple) else items[0]
+    return [node.value] if node.tag == _STR else []
