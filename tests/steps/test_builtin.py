@@ -13,7 +13,11 @@ def test_every_built_in_step_is_registered_by_its_kargo_name():
         "git-clone",
         "git-commit",
         "git-push",
+        "helm-template",
+        "helm-update-chart",
         "http",
+        "kustomize-build",
+        "kustomize-set-image",
         "yaml-update",
     )
 

@@ -13,7 +13,11 @@ from airfreight.steps.git_clear import GitClearStep
 from airfreight.steps.git_clone import GitCloneStep
 from airfreight.steps.git_commit import GitCommitStep
 from airfreight.steps.git_push import GitPushStep
+from airfreight.steps.helm_template import HelmTemplateStep
+from airfreight.steps.helm_update_chart import HelmUpdateChartStep
 from airfreight.steps.http import HttpStep
+from airfreight.steps.kustomize_build import KustomizeBuildStep
+from airfreight.steps.kustomize_set_image import KustomizeSetImageStep
 from airfreight.steps.registry import StepRegistry
 from airfreight.steps.yaml_update import YamlUpdateStep
 
@@ -29,7 +33,11 @@ def builtin_steps() -> tuple[PromotionStep[Any], ...]:
         GitCloneStep(),
         GitCommitStep(),
         GitPushStep(),
+        HelmTemplateStep(),
+        HelmUpdateChartStep(),
         HttpStep(),
+        KustomizeBuildStep(),
+        KustomizeSetImageStep(),
         YamlUpdateStep(),
     )
 
