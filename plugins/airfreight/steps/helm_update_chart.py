@@ -44,11 +44,9 @@ class HelmUpdateChartStep(PromotionStep[HelmUpdateChartConfig]):
         dependencies = read_dependencies(chart)
         updates = list(_updates(dependencies, config.charts or ()))
         before = read_dependencies(chart, LOCK)
-        charts = Charts(context, chart)
-        if dependencies or before:
-            changes = self._update(charts, updates, before, config.path)
-        else:
-            changes = {}
+        if not (dependencies or before):
+            return StepResult()
+        changes = self._update(Charts(context, chart), updates, before, config.path)
         if not changes:
             return StepResult(output=context.previous_output)
         return StepResult(output={"commitMessage": _commit_message(config.path, changes)})

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -131,7 +132,7 @@ class _Reader:
         if not isinstance(first, yaml.MappingStartEvent):
             raise TerminalStepError("the kustomization is no YAML mapping")
         in_flow = bool(first.flow_style)
-        place = last.start_mark.index if in_flow else len(text)
+        place = _index(last.start_mark) if in_flow else len(text)
         layout = _Layout(file_in_flow=in_flow, insertion=place, empty=len(self._events) == 2)
         others: list[object] = []
         index = 1
@@ -162,8 +163,8 @@ class _Reader:
         if layout.start >= 0:
             raise TerminalStepError("images is there twice: keep one")
         if _is_null(first):
-            place = first.start_mark.index
-            return replace(layout, start=place, end=first.end_mark.index)
+            place = _index(first.start_mark)
+            return replace(layout, start=place, end=_index(first.end_mark))
         if not isinstance(first, yaml.SequenceStartEvent) or first.anchor:
             raise TerminalStepError("images: expected a plain list of mappings")
         items: list[int] = []
@@ -171,17 +172,22 @@ class _Reader:
         index = value + 1
         while index < following - 1:
             behind = self._after(index)
-            items.append(self._events[index].start_mark.index)
+            items.append(_index(self._events[index].start_mark))
             images.append(_image(self._events[index:behind]))
             index = behind
         return replace(
             layout,
             images=tuple(images),
             items=tuple(items),
-            start=first.start_mark.index,
-            end=last.end_mark.index,
+            start=_index(first.start_mark),
+            end=_index(last.end_mark),
             list_in_flow=bool(first.flow_style),
         )
+
+
+def _index(mark: Any) -> int:
+    """Return where a mark is in the text; the parser gives one to every event."""
+    return int(mark.index)
 
 
 def _is_null(event: yaml.Event) -> bool:

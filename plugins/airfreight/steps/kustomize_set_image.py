@@ -73,7 +73,7 @@ def _targets(config: KustomizeSetImageConfig, freight: Iterable[Freight]) -> lis
     if config.images:
         by_name = {image.entry["name"]: image.entry for image in config.images}
         return list(by_name.values())
-    images = [image for one in freight for image in one.images]
+    images = [image for one in freight for image in one.content.images]
     often = [url for url, count in Counter(i.repo_url for i in images).items() if count > 1]
     if often:
         raise TerminalStepError(
