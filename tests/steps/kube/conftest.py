@@ -53,6 +53,10 @@ class Kitchen:
         file.write_bytes(text.encode())
         return file
 
+    def names(self, folder: str) -> list[str]:
+        root = self.root / folder
+        return sorted(file.relative_to(root).as_posix() for file in root.rglob("*"))
+
     def files(self, folder: str) -> dict[str, str]:
         root = self.root / folder
         return {
@@ -72,5 +76,3 @@ def kitchen(tmp_path: Path) -> Kitchen:
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     return tmp_path
-
-

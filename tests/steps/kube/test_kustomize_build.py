@@ -129,7 +129,7 @@ OUTSIDE = "configMapGenerator: [{name: a, files: [%s]}]\n"
         ),
         pytest.param("transformers: [exec.yaml]\n", "plugin|function|exec", id="exec-function"),
         pytest.param("resources: [none.yaml]\n", "none.yaml", id="missing"),
-        pytest.param("resources: [r.yaml, r.yaml]\n", "may not add resource with an already registered id|accumulating", id="twice"),
+        pytest.param("resources: [r.yaml, r.yaml]\n", "already registered id", id="twice"),
     ],
 )  # fmt: skip
 def test_a_build_that_reaches_out_or_fails_ends_the_step(
@@ -155,7 +155,7 @@ def test_a_remote_base_is_asked_for_where_the_setting_opens_the_network(
 ):
     kitchen.settings = StepSettings(allow_render_network=True)
     kitchen.write("k/kustomization.yaml", "resources: ['http://127.0.0.1:1/o/r.git?ref=v1']\n")
-    with pytest.raises(Exception, match="(?i)connect|refused") as caught:
+    with pytest.raises(Exception, match=r"(?i)connect|refused") as caught:
         kitchen.run(STEP, path="k", outPath="o")
     assert "allow_render_network" not in str(caught.value)
 
@@ -197,7 +197,9 @@ def test_two_resources_of_one_file_name_are_refused(kitchen: Kitchen):
     one = "apiVersion: {}/v1\nkind: Service\nmetadata: {{name: a}}\n"
     kitchen.write("k/r.yaml", one.format("serving") + "---\n" + one.format("other"))
     kitchen.write("k/kustomization.yaml", "resources: [r.yaml]\n")
-    with pytest.raises(TerminalStepError, match=r"two resources would be written to service-a\.yaml"):
+    with pytest.raises(
+        TerminalStepError, match=r"two resources would be written to service-a\.yaml"
+    ):
         kitchen.run(STEP, path="k", outPath="o")
 
 
@@ -206,7 +208,7 @@ def test_nothing_is_written_outside_or_through_a_link(
     kitchen: Kitchen, base: Path, tmp_path: Path, out: str
 ):
     (kitchen.root / "o.yaml").symlink_to(tmp_path / "o.yaml")
-    with pytest.raises(TerminalStepError, match="leads|symbolic link"):
+    with pytest.raises(TerminalStepError, match=r"leads|symbolic link"):
         kitchen.run(STEP, path="k", outPath=out)
     assert not (tmp_path / "o.yaml").exists()
     assert not (tmp_path / "o").exists()
