@@ -18,6 +18,7 @@ import subprocess
 import sysconfig
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -179,16 +180,18 @@ class Confined:
         output = _Bounded(process, self.output_limit)
         errors = _Bounded(process, _ERROR_LIMIT)
         readers = [output.reading(process.stdout), errors.reading(process.stderr)]
+        deadline = time.monotonic() + self.time_limit
         try:
-            status = process.wait(self.time_limit)
+            # `wait` looks every 50 ms; the end of the output is seen at once.
+            for reader in readers:
+                reader.join(max(deadline - time.monotonic(), 0))
+            status = process.wait(max(deadline - time.monotonic(), 0))
         except subprocess.TimeoutExpired:
             raise RetryableStepError(
                 f"{program} {arguments[0]} took longer than {self.time_limit:g} s and was ended"
             ) from None
         finally:
             _end(process)
-        for reader in readers:
-            reader.join()
         if output.exceeded or errors.exceeded:
             raise TerminalStepError(
                 f"{program} {arguments[0]} printed more than {self.output_limit:,} bytes and was ended"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -95,14 +96,23 @@ def write_files(context: StepContext, folder: str, files: Mapping[str, str]) -> 
     Nothing is written through a link. Raises TerminalStepError for such a place, RetryableStepError where the disk does
     not take it.
     """
+    parents: dict[str, Path] = {}
     for name, text in files.items():
-        path = f"{folder}/{name}" if folder else name
-        place = context.workdir.join(path)
-        if place.is_symlink() or place.is_dir():
-            what = "a symbolic link" if place.is_symlink() else "a folder"
-            raise TerminalStepError(f"{path} is {what}: nothing is written there")
-        try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(text.encode())
-        except OSError as error:
-            raise RetryableStepError(f"{path}: cannot be written: {error.strerror}") from error
+        path = posixpath.join(folder, name)
+        above, last = posixpath.split(path)
+        if above not in parents:
+            parents[above] = context.workdir.existing(above)
+        hidden = last.startswith(".")
+        place = context.workdir.join(path) if hidden else parents[above] / last
+        _write(place, path, text)
+
+
+def _write(place: Path, path: str, text: str) -> None:
+    if place.is_symlink() or place.is_dir():
+        what = "a symbolic link" if place.is_symlink() else "a folder"
+        raise TerminalStepError(f"{path} is {what}: nothing is written there")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(text.encode())
+    except OSError as error:
+        raise RetryableStepError(f"{path}: cannot be written: {error.strerror}") from error
