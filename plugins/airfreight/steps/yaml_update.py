@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
-from airfreight.errors import TerminalStepError
+from airfreight.errors import RetryableStepError, TerminalStepError
 from airfreight.steps.base import PromotionStep, StepConfig, StepContext, StepResult
-from airfreight.steps.text_file import read_text, replace_text
 from airfreight.steps.yaml_edit import set_values
 from airfreight.steps.yaml_scalar import read_value
 
@@ -35,13 +39,13 @@ class YamlUpdateStep(PromotionStep[YamlUpdateConfig]):
 
     def run(self, config: YamlUpdateConfig, context: StepContext) -> StepResult:
         file = context.workdir.existing(config.path)
-        text = read_text(file, config.path)
+        text = _read(file, config.path)
         try:
             changed = set_values(text, [(update.key, update.value) for update in config.updates])
         except TerminalStepError as error:
             raise TerminalStepError(f"{config.path}: {error}") from error
         if changed != text:
-            replace_text(file, changed, config.path)
+            _replace(file, changed, config.path)
         return StepResult(output={"commitMessage": _commit_message(config)})
 
 
@@ -53,3 +57,30 @@ def _commit_message(config: YamlUpdateConfig) -> str:
 def _shown(update: YamlUpdate) -> str:
     """Return the value as the file has it, unquoted."""
     return read_value(update.key, update.value).text
+
+
+def _read(file: Path, path: str) -> str:
+    if not file.is_file():
+        raise TerminalStepError(f"{path}: there is no such file in the work directory")
+    try:
+        return file.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        raise TerminalStepError(f"{path}: not UTF-8 at byte {error.start}") from error
+    except OSError as error:
+        raise RetryableStepError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _replace(file: Path, text: str, path: str) -> None:
+    """Put a new file in the old one's place in one move, so that nobody ever sees half of it."""
+    try:
+        handle, name = tempfile.mkstemp(dir=file.parent, prefix=".yaml-update-")
+        try:
+            with os.fdopen(handle, "wb") as new:
+                new.write(text.encode())
+            shutil.copymode(file, name)
+            Path(name).replace(file)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                Path(name).unlink()
+    except OSError as error:
+        raise RetryableStepError(f"{path}: cannot be written: {error.strerror}") from error
