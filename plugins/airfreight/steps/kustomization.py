@@ -15,11 +15,10 @@ import yaml
 from airfreight.errors import TerminalStepError
 from airfreight.steps.base import StepContext
 from airfreight.steps.yaml_edit import set_values
-from airfreight.steps.yaml_scalar import Scalar, write_scalar
 
 _NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _FIELDS = ("name", "newName", "newTag", "digest")
-_STR = "tag:yaml.org,2002:str"
+_NO_PLACE = "images cannot be changed at their place: give them their own lines, an entry to a dash"
 KEEP = "*"
 """As a `newName`, `newTag` or `digest`: what the file has stays."""
 
@@ -75,9 +74,7 @@ def set_images(text: str, targets: Sequence[Image]) -> str:
     except yaml.YAMLError as error:
         raise TerminalStepError(f"not valid YAML: {error}") from error
     if list(after.images) != wanted or after.others != layout.others:
-        raise TerminalStepError(
-            "images cannot be changed at their place: give them their own lines, an entry to a dash"
-        )
+        raise TerminalStepError(_NO_PLACE)
     return changed
 
 
@@ -213,8 +210,16 @@ def _image(events: Sequence[yaml.Event]) -> Image:
 def _edited(text: str, layout: _Layout, wanted: Sequence[Image]) -> str:
     if list(layout.images) == list(wanted):
         return text
-    if [_shape(image) for image in layout.images] == [_shape(image) for image in wanted]:
-        return set_values(text, _changed_scalars(layout.images, wanted))
+    if [_shape(image) for image in layout.images] != [_shape(image) for image in wanted]:
+        text = _draft(text, layout, wanted)
+    drafted = _read(text).images
+    if [image.keys() for image in drafted] != [image.keys() for image in wanted]:
+        raise TerminalStepError(_NO_PLACE)
+    return set_values(text, _changed_scalars(drafted, wanted))
+
+
+def _draft(text: str, layout: _Layout, wanted: Sequence[Image]) -> str:
+    """Return the text with the right entries and fields; new ones hold what `set_values` is to replace."""
     if layout.start < 0:
         return _with_new_key(text, layout, wanted)
     if layout.list_in_flow and not _stands_alone(text, layout):
@@ -282,27 +287,17 @@ def _kept(known: Mapping[str, tuple[Image, str]], image: Image) -> str:
 
 def _entry(image: Image, indent: int, end: str) -> str:
     pad = " " * indent
-    lines = [f"{field}: {_scalar(image[field], in_flow=False)}" for field in _ordered(image)]
+    lines = [f"{field}: x" for field in _ordered(image)]
     return f"{pad}- " + f"{end}{pad}  ".join(lines) + end
 
 
 def _flow(wanted: Sequence[Image]) -> str:
-    entries = (
-        ", ".join(f'"{field}": {_scalar(image[field], in_flow=True)}' for field in _ordered(image))
-        for image in wanted
-    )
+    entries = (", ".join(f'"{field}": "x"' for field in _ordered(image)) for image in wanted)
     return "[" + ", ".join(f"{{{entry}}}" for entry in entries) + "]"
 
 
 def _ordered(image: Image) -> list[str]:
     return sorted(image, key=lambda field: _FIELDS.index(field) if field in _FIELDS else 9)
-
-
-def _scalar(value: str, *, in_flow: bool) -> str:
-    style = '"' if in_flow else None
-    return write_scalar(
-        Scalar(_STR, value), yaml.ScalarNode(_STR, "", style=style), in_flow=in_flow
-    )
 
 
 def _line_end(text: str) -> str:

@@ -53,7 +53,7 @@ images:
   newTag: 1.0.0
 # the second
 - name: web
-  newTag: '1' # pinned
+  newTag: "1" # pinned
 last: x
 """
 
@@ -74,7 +74,7 @@ last: x
         pytest.param("images: [] # c\n", [ONE], 'images: [{"name": "web", "newTag": "2"}] # c\n', id="flow-list"),
         pytest.param("{}\n", [ONE], '{"images": [{"name": "web", "newTag": "2"}]}\n', id="empty-json"),
         pytest.param('{"a": 1}\n', [ONE], '{"a": 1, "images": [{"name": "web", "newTag": "2"}]}\n', id="json"),
-        pytest.param(BOTH, [ONE], BOTH.replace("'1'", "'2'"), id="only-the-tag"),
+        pytest.param(BOTH, [ONE], BOTH.replace('"1"', '"2"'), id="only-the-tag"),
         pytest.param(
             BOTH,
             [{"name": "db", "newTag": "v3"}],
@@ -94,9 +94,9 @@ last: x
             id="sorted",
         ),
         pytest.param(
-            "images:\n- name: web\n  newName: old\n  newTag: '1'\n",
-            [{"name": "web", "newName": "*", "newTag": "2"}],
-            "images:\n- name: web\n  newName: old\n  newTag: '2'\n",
+            "images:\n- name: web\n  newName: old\n  newTag: v1\n",
+            [{"name": "web", "newName": "*", "newTag": "v2"}],
+            "images:\n- name: web\n  newName: old\n  newTag: v2\n",
             id="kept-name",
         ),
         pytest.param(
