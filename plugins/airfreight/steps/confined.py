@@ -157,7 +157,7 @@ class Confined:
             kind = RetryableStepError if passing else TerminalStepError
             raise kind(f"{program} {arguments[0]} failed: {reason or f'exit code {status}'}")
         if reason:
-            self.log.debug("%s", reason)
+            self.log.info("%s", reason)
         try:
             return stdout.decode()
         except UnicodeDecodeError as error:

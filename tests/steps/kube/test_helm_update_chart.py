@@ -44,11 +44,12 @@ def test_a_bad_config_is_refused(config: dict[str, Any], message: str):
         HelmUpdateChartConfig.model_validate(config)
 
 
-@pytest.fixture
-def repository(tmp_path: Path) -> Iterator[ChartRepository]:
-    with ChartRepository(tmp_path / "charts") as running:
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChartRepository]:
+    folder = tmp_path_factory.mktemp("repository")
+    with ChartRepository(folder / "charts") as running:
         for version in ("1.0.0", "1.1.0", "2.0.0"):
-            running.add(write_chart(tmp_path / version, "shop", version))
+            running.add(write_chart(folder / version, "shop", version))
         yield running
 
 
