@@ -44,6 +44,7 @@ def engine_maker(
     step_settings = StepSettings(
         allow_loopback=settings.allow_loopback,
         allow_credentials_over_http=settings.allow_credentials_over_http,
+        allow_render_network=settings.allow_render_network,
         author_name=settings.author_name,
         author_email=settings.author_email,
         expression_limits=settings.expression_limits(),
@@ -69,6 +70,7 @@ def engine_maker(
                 check_fence=fence.check,
                 previous_output=previous,
                 objects=objects,
+                freight=promotion.freight_collection,
             )
 
         return PromotionEngine(

@@ -26,6 +26,9 @@ class Settings:
     allow_loopback: bool = False
     """Whether http steps may reach the machine that they run on. Off: a manifest must not reach what else is there."""
 
+    allow_render_network: bool = False
+    """Whether kustomize-build may fetch remote bases and charts. Off: what is rendered must be what was promoted."""
+
     gate_look_interval: float = 3600.0
     """Seconds between two looks of a gate that waits for a person. An hour: each look takes a worker for a second, and
     answers in the seconds around it are retried. Under 30 where nobody answers by hand only."""

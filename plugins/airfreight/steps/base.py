@@ -18,6 +18,7 @@ from pydantic.alias_generators import to_camel
 from airfreight.errors import TerminalStepError
 from airfreight.expr.limits import DEFAULT_LIMITS, Limits
 from airfreight.model.credential import Credential
+from airfreight.model.freight import Freight
 from airfreight.model.promotion import StepStatus
 from airfreight.steps.workdir import WorkDirectory
 
@@ -93,15 +94,17 @@ class StepLog(Protocol):
 
 @dataclass(frozen=True)
 class StepSettings:
-    """Settings that steps obey; both doors are closed by default.
+    """Settings that steps obey; all doors are closed by default.
 
-    `allow_loopback`: http steps may reach this machine (on in demo and tests).
+    `allow_loopback`: http steps and charts' repositories may be on this machine (on in demo and tests).
     `allow_credentials_over_http`: a login may travel unencrypted (on in demo and tests).
     `expression_limits`: those of each expression that a step evaluates itself.
+    `allow_render_network`: rendering may fetch what a kustomization names elsewhere.
     """
 
     allow_loopback: bool = False
     allow_credentials_over_http: bool = False
+    allow_render_network: bool = False
     author_name: str = "Airfreight"
     author_email: str = "no-reply@airfreight.invalid"
     expression_limits: Limits = DEFAULT_LIMITS
@@ -112,6 +115,7 @@ class StepContext:
     """All that a step may know and use.
 
     `started_at` is the Promotion's start: commits and tags are dated by it, so that a repeated run makes the same SHA.
+    `freight` maps an origin's key to the Freight that the Promotion has from there.
     `previous_output` is what this step put out on an earlier poll or before its work directory was lost.
     `http` makes a client; steps never build their own transport.
     `check_fence` raises where another process has taken this Promotion over. The engine asks before each run of a step;
@@ -131,6 +135,7 @@ class StepContext:
     check_fence: Callable[[], None]
     previous_output: Mapping[str, Any] | None = None
     objects: KargoObjects = field(default_factory=NoObjects)
+    freight: Mapping[str, Freight] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

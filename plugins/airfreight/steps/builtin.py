@@ -14,10 +14,14 @@ from airfreight.steps.git_clear import GitClearStep
 from airfreight.steps.git_clone import GitCloneStep
 from airfreight.steps.git_commit import GitCommitStep
 from airfreight.steps.git_push import GitPushStep
+from airfreight.steps.helm_template import HelmTemplateStep
+from airfreight.steps.helm_update_chart import HelmUpdateChartStep
 from airfreight.steps.http import HttpStep
 from airfreight.steps.http_download import HttpDownloadStep
 from airfreight.steps.json_parse import JsonParseStep
 from airfreight.steps.json_update import JsonUpdateStep
+from airfreight.steps.kustomize_build import KustomizeBuildStep
+from airfreight.steps.kustomize_set_image import KustomizeSetImageStep
 from airfreight.steps.registry import StepRegistry
 from airfreight.steps.set_freight_alias import SetFreightAliasStep
 from airfreight.steps.set_metadata import SetMetadataStep
@@ -42,10 +46,14 @@ def builtin_steps() -> tuple[PromotionStep[Any], ...]:
         GitCloneStep(),
         GitCommitStep(),
         GitPushStep(),
+        HelmTemplateStep(),
+        HelmUpdateChartStep(),
         HttpDownloadStep(),
         HttpStep(),
         JsonParseStep(),
         JsonUpdateStep(),
+        KustomizeBuildStep(),
+        KustomizeSetImageStep(),
         SetFreightAliasStep(),
         SetMetadataStep(),
         TarStep(),

@@ -1,0 +1,105 @@
+"""A classic chart repository over plain http for tests, and charts for it, packed by the real helm."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import yaml
+
+from airfreight.steps.confined import Program, find_program
+
+
+def run(program: Program, *arguments: str, home: Path) -> str:
+    """Run a program in a home of its own and return what it printed."""
+    done = subprocess.run(
+        [find_program(program), *arguments],
+        env={"HOME": str(home), "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def write_chart(folder: Path, name: str, version: str = "0.1.0", **metadata: Any) -> Path:
+    """Write a chart of one ConfigMap and return its folder."""
+    chart = folder / name
+    (chart / "templates").mkdir(parents=True)
+    meta = {"apiVersion": "v2", "name": name, "version": version, **metadata}
+    (chart / "Chart.yaml").write_text(yaml.safe_dump(meta, sort_keys=False))
+    (chart / "values.yaml").write_text("word: plain\n")
+    (chart / "templates" / "map.yaml").write_text(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}-"
+        f"{name}\n  namespace: {{{{ .Release.Namespace }}}}\n"
+        "data:\n  word: {{ .Values.word | quote }}\n  version: {{ .Chart.Version }}\n"
+    )
+    return chart
+
+
+def pack(chart: Path, folder: Path) -> Path:
+    """Pack a chart into `folder` and return the archive."""
+    folder.mkdir(exist_ok=True)
+    said = run("helm", "package", str(chart), f"--destination={folder}", home=folder)
+    return Path(said.rpartition(": ")[2].strip())
+
+
+class ChartRepository:
+    """Serves a folder of packed charts; with `user` and `password` it wants that login.
+
+    `authorizations` is every such header that came.
+    """
+
+    def __init__(self, root: Path, user: str = "", password: str = "") -> None:
+        self.root = root
+        self.login = base64.b64encode(f"{user}:{password}".encode()).decode() if user else ""
+        self.authorizations: list[str] = []
+        handler = type("Handler", (_Handler,), {"repository": self})
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(root)))
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def add(self, chart: Path) -> None:
+        """Pack a chart and list it in the repository's index."""
+        pack(chart, self.root)
+        run("helm", "repo", "index", str(self.root), f"--url={self.url}", home=self.root)
+
+    def __enter__(self) -> ChartRepository:
+        self.root.mkdir(parents=True, exist_ok=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    repository: ChartRepository
+
+    def do_GET(self) -> None:
+        given = self.headers.get("Authorization", "")
+        self.repository.authorizations.append(given)
+        if self.repository.login and given != f"Basic {self.repository.login}":
+            self.send_error(401)
+        else:
+            super().do_GET()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
