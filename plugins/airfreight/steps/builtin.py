@@ -13,6 +13,7 @@ from airfreight.steps.git_clear import GitClearStep
 from airfreight.steps.git_clone import GitCloneStep
 from airfreight.steps.git_commit import GitCommitStep
 from airfreight.steps.git_push import GitPushStep
+from airfreight.steps.git_tag import GitTagStep
 from airfreight.steps.http import HttpStep
 from airfreight.steps.registry import StepRegistry
 from airfreight.steps.yaml_update import YamlUpdateStep
@@ -29,6 +30,7 @@ def builtin_steps() -> tuple[PromotionStep[Any], ...]:
         GitCloneStep(),
         GitCommitStep(),
         GitPushStep(),
+        GitTagStep(),
         HttpStep(),
         YamlUpdateStep(),
     )
