@@ -16,7 +16,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from airfreight.artifacts.git import GitClient, GitRemote
+from airfreight.artifacts.git import GitClient
+from airfreight.artifacts.git_access import GitRemote
 from airfreight.artifacts.git_urls import check_ref_name
 from airfreight.errors import (
     ArtifactError,
@@ -69,6 +70,7 @@ def remote_of(context: StepContext, url: str, *, verify_tls: bool = True) -> Git
             context.credentials.find("git", url),
             context.settings.allow_credentials_over_http,
             verify_tls,
+            context.settings.allow_loopback,
         )
     except (ArtifactError, SettingsError) as error:
         raise TerminalStepError(str(error)) from None

@@ -40,7 +40,7 @@ class Bench:
     logins: Logins
     promotion: str = "dev.01hx.abcdef0"
     settings: StepSettings = field(
-        default_factory=lambda: StepSettings(allow_credentials_over_http=True)
+        default_factory=lambda: StepSettings(allow_credentials_over_http=True, allow_loopback=True)
     )
 
     check_fence: Callable[[], None] = lambda: None
