@@ -10,7 +10,7 @@ import base64
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -110,12 +110,13 @@ class GitOutcome:
 
 @dataclass(frozen=True)
 class GitClient:
-    """Runs git in one place: a worktree, or a bare repository where `bare` says so."""
+    """Runs git in one place: a worktree, or a bare repository where `bare` says so. `config` wins over the place's."""
 
     place: Path
     log: DebugLog
     remote: GitRemote | None = None
     bare: bool = False
+    config: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
         """Return what git printed, the last newline taken off.
@@ -165,7 +166,7 @@ class GitClient:
         return kind(f"git {command}{where} failed: {reason}{hint}")
 
     def _environment(self, access: GitAccess) -> dict[str, str]:
-        config = _SAFE_CONFIG | dict(access.config)
+        config = {**_SAFE_CONFIG, **access.config, **self.config}
         settings = {"GIT_CONFIG_COUNT": str(len(config))}
         for index, (key, value) in enumerate(config.items()):
             settings |= {f"GIT_CONFIG_KEY_{index}": key, f"GIT_CONFIG_VALUE_{index}": value}

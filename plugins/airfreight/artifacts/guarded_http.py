@@ -107,7 +107,7 @@ def _innermost(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
 
 
 def checked_addresses(host: str, port: int, *, allow_loopback: bool) -> list[str]:
-    """Return every address of `host`; raises RefusedError where one is closed to us, ConnectError where there is none."""
+    """Return every address of `host`; raises RefusedError where one is closed, ConnectError where there is none."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:

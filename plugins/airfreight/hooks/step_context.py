@@ -44,6 +44,7 @@ def engine_maker(
         allow_credentials_over_http=settings.allow_credentials_over_http,
         author_name=settings.author_name,
         author_email=settings.author_email,
+        git_push_integration_policy=settings.git_push_integration_policy,
     )
 
     def engine_for(

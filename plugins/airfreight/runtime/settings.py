@@ -13,7 +13,8 @@ class Settings:
     """Whether a login may travel over plain http. Off: anybody on the way could read it."""
 
     allow_loopback: bool = False
-    """Whether http steps may reach the machine that they run on. Off: a manifest must not reach what else is there."""
+    """Whether http and git steps may reach the machine that they run on. Off: a manifest must not reach what else is
+    there."""
 
     gate_look_interval: float = 3600.0
     """Seconds between two looks of a gate that waits for a person. An hour: each look takes a worker for a second, and
@@ -31,6 +32,10 @@ class Settings:
 
     author_email: str = "no-reply@airfreight.invalid"
     """E-mail address of the author of commits where no step names one."""
+
+    git_push_integration_policy: str = "AlwaysRebase"
+    """How git-push brings commits on top of others': AlwaysRebase, RebaseOrMerge, RebaseOrFail, AlwaysMerge or None.
+    Kargo's default: the history stays linear."""
 
 
 def setting_names() -> tuple[str, ...]:

@@ -60,7 +60,7 @@ class StepLog(Protocol):
 class StepSettings:
     """Settings that steps obey; both doors are closed by default.
 
-    `allow_loopback`: http steps may reach this machine (on in demo and tests).
+    `allow_loopback`: http and git steps may reach this machine (on in demo and tests).
     `allow_credentials_over_http`: a login may travel unencrypted (on in demo and tests).
     """
 
@@ -68,6 +68,7 @@ class StepSettings:
     allow_credentials_over_http: bool = False
     author_name: str = "Airfreight"
     author_email: str = "no-reply@airfreight.invalid"
+    git_push_integration_policy: str = "AlwaysRebase"
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from airfreight.steps.git_clear import GitClearStep
 from airfreight.steps.git_clone import GitCloneStep
 from airfreight.steps.git_commit import GitCommitStep
 from airfreight.steps.git_push import GitPushStep
+from airfreight.steps.git_signing import SigningKeys
 from airfreight.steps.git_tag import GitTagStep
 from airfreight.steps.http import HttpStep
 from airfreight.steps.registry import StepRegistry
@@ -21,16 +22,17 @@ from airfreight.steps.yaml_update import YamlUpdateStep
 
 def builtin_steps() -> tuple[PromotionStep[Any], ...]:
     """Return one of each kind."""
+    keys = SigningKeys()
     return (
         ComposeOutputStep(),
         CopyStep(),
         DeleteStep(),
         FailStep(),
         GitClearStep(),
-        GitCloneStep(),
-        GitCommitStep(),
-        GitPushStep(),
-        GitTagStep(),
+        GitCloneStep(keys),
+        GitCommitStep(keys),
+        GitPushStep(keys),
+        GitTagStep(keys),
         HttpStep(),
         YamlUpdateStep(),
     )

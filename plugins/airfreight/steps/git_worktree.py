@@ -40,15 +40,7 @@ class Author(StepConfig):
 
     name: str = Field(min_length=1, pattern=r"^[^\x00-\x1f<>]+$")
     email: str = Field(pattern=r"^[^@\s<>]+@[^@\s<>]+$")
-    signing_key: str | None = None
-
-
-def refuse_signing(author: Author | None) -> None:
-    """Raise TerminalStepError where `author` brings a key: an unsigned commit is not what was asked."""
-    if author is not None and author.signing_key:
-        raise TerminalStepError(
-            "author.signingKey: signed commits are not supported; take the key out"
-        )
+    signing_key: str | None = Field(default=None, min_length=1, repr=False)
 
 
 @contextmanager

@@ -132,21 +132,6 @@ def test_a_bad_config_is_refused_with(
 @pytest.mark.parametrize(
     ("step", "config"),
     [
-        pytest.param(CLONE, clone(), id="git-clone"),
-        pytest.param(COMMIT, {"path": "src", "message": "m"}, id="git-commit"),
-    ],
-)
-def test_a_signing_key_is_refused_rather_than_ignored(
-    bench: Bench, step: PromotionStep[Any], config: dict[str, Any]
-) -> None:
-    author = {"name": "A", "email": "a@example.com", "signingKey": "key"}
-    with pytest.raises(TerminalStepError, match="signed commits are not supported"):
-        bench.run(step, **config, author=author)
-
-
-@pytest.mark.parametrize(
-    ("step", "config"),
-    [
         pytest.param(CLEAR, {}, id="git-clear"),
         pytest.param(COMMIT, {"message": "m"}, id="git-commit"),
         pytest.param(PUSH, {}, id="git-push"),
