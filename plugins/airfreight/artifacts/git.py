@@ -85,10 +85,16 @@ _KINDS: tuple[tuple[type[ArtifactError], re.Pattern[str]], ...] = (
     ),
 )
 _LONGEST_REASON = 600
-_HOST_KEY_HINT = (
-    "\nAsk the owner of the host for its key, or compare that of `ssh-keyscan <host>` with what the owner publishes,"
-    " and put the line into `known_hosts` of the Connection's extra"
-)
+_HINTS = {
+    "Host key verification failed": (
+        "Ask the owner of the host for its key, or compare that of `ssh-keyscan <host>` with what the owner publishes, "
+        "and put the line into `known_hosts` of the Connection's extra"
+    ),
+    "certificate": (
+        "Where a private authority signed the certificate, put the authority's own into `ca_certificate` of the "
+        "Connection's extra"
+    ),
+}
 
 
 class DebugLog(Protocol):
@@ -162,8 +168,8 @@ class GitClient:
         lines = [line for line in outcome.stderr.splitlines() if not line.startswith("hint:")]
         reason = "\n".join(lines).strip()[-_LONGEST_REASON:] or f"exit code {outcome.status}"
         where = f" with {self.remote.url}" if self.remote else ""
-        hint = _HOST_KEY_HINT if "Host key verification failed" in outcome.stderr else ""
-        return kind(f"git {command}{where} failed: {reason}{hint}")
+        hints = [f"\n{hint}" for sign, hint in _HINTS.items() if sign in outcome.stderr]
+        return kind(f"git {command}{where} failed: {reason}{''.join(hints)}")
 
     def _environment(self, access: GitAccess) -> dict[str, str]:
         config = {**_SAFE_CONFIG, **access.config, **self.config}

@@ -100,7 +100,8 @@ class GitCloneStep(PromotionStep[GitCloneConfig]):
         remote = remote_of(context, config.repo_url, verify_tls=not config.insecure_skip_tls_verify)
         bare = bare_repository(context)
         _remove_earlier(bare, context)
-        places = [_free_place(context, checkout.path) for checkout in config.checkout]
+        for checkout in config.checkout:
+            _free_place(context, checkout.path)
         with step_errors():
             bare.parent.mkdir(exist_ok=True)
             _clone_bare(GitClient(bare.parent, context.log, remote), bare, config, context)
@@ -109,8 +110,8 @@ class GitCloneStep(PromotionStep[GitCloneConfig]):
             self._keys.keep(git, own)
             key = own or (remote.credential.signing_key if remote.credential else "")
             commits = {
-                checkout.key: _CheckoutRun(git, checkout, place, context, key).make(config)
-                for checkout, place in zip(config.checkout, places, strict=True)
+                checkout.key: _CheckoutRun(git, checkout, context, key).make(config)
+                for checkout in config.checkout
             }
         return StepResult(output={"commits": commits})
 
@@ -119,16 +120,12 @@ class _CheckoutRun:
     """Makes one worktree of a bare clone."""
 
     def __init__(
-        self,
-        git: GitClient,
-        checkout: Checkout,
-        place: Path,
-        context: StepContext,
-        signing_key: str,
+        self, git: GitClient, checkout: Checkout, context: StepContext, signing_key: str
     ) -> None:
         self._git = git
         self._checkout = checkout
-        self._place = place
+        # Looked up now: the checkout before this one may have brought links.
+        self._place = _free_place(context, checkout.path)
         self._context = context
         self._signing_key = signing_key
 

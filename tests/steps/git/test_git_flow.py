@@ -27,7 +27,7 @@ from airfreight.steps.git_commit import GitCommitStep
 from airfreight.steps.git_push import GitPushStep
 from airfreight.steps.git_worktree import repair_worktrees
 from tests.git_http import GitHttpServer, git
-from tests.steps.git.conftest import PASSWORD, Bench
+from tests.steps.git.conftest import PASSWORD, Bench, arguments_of_processes
 
 BenchMaker = Callable[[], Bench]
 
@@ -326,22 +326,8 @@ def test_the_login_opens_the_repository_and_is_written_nowhere(
 def test_no_process_shows_the_login_in_its_arguments(bench: Bench, locked: GitHttpServer) -> None:
     locked.create("app", {"a.txt": "one\n"})
     bench.logins.known[locked.url("app")] = Credential("robot", PASSWORD)
-    seen: set[bytes] = set()
-    done = threading.Event()
-
-    def sample() -> None:
-        while not done.wait(0.002):
-            for place in Path("/proc").glob("[0-9]*/cmdline"):
-                try:
-                    seen.add(place.read_bytes())
-                except OSError:
-                    continue
-
-    watcher = threading.Thread(target=sample)
-    watcher.start()
-    bench.clone(locked.url("app"))
-    done.set()
-    watcher.join()
+    with arguments_of_processes() as seen:
+        bench.clone(locked.url("app"))
     assert any(b"remote-http" in line or b"clone" in line for line in seen)
     assert not any(PASSWORD.encode() in line for line in seen)
 
