@@ -76,7 +76,7 @@ def arguments_of_processes() -> Iterator[set[bytes]]:
     done = threading.Event()
 
     def sample() -> None:
-        while not done.wait(0.002):
+        while not done.wait(0.005):
             for place in Path("/proc").glob("[0-9]*/cmdline"):
                 with suppress(OSError):
                     seen.add(place.read_bytes())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from airfreight.artifacts.git_signing import signing
 from airfreight.errors import TerminalStepError
 from airfreight.model.credential import Credential
 from airfreight.steps.git_clone import GitCloneStep
@@ -23,7 +23,7 @@ from airfreight.steps.git_signing import SigningKeys
 from airfreight.steps.git_tag import GitTagStep
 from tests.git_http import GitHttpServer, git
 from tests.git_ssh import new_key
-from tests.steps.git.conftest import Bench, arguments_of_processes
+from tests.steps.git.conftest import STARTED, Bench, arguments_of_processes
 
 BenchMaker = Callable[[], Bench]
 ROBOT = {"name": "Robot", "email": "robot@example.com"}
@@ -166,7 +166,7 @@ def test_a_commit_that_is_rebased_is_signed_again(
     assert signer.mark(server.path("app"), "main") in "GU"
 
 
-def test_the_key_is_in_no_file_log_or_argument_and_no_agent_stays(
+def test_the_key_is_in_no_file_log_or_argument(
     steps: Steps, server: GitHttpServer, signer: Signer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
@@ -178,13 +178,21 @@ def test_the_key_is_in_no_file_log_or_argument_and_no_agent_stays(
     assert [place for place in files if secret.encode() in place.read_bytes()] == []
     assert secret not in caplog.text
     assert not any(secret.encode() in line for line in seen)
-    private = re.compile(rb"(/[^\0 ]*/airfreight-key-\w+)")
-    folders = {Path(os.fsdecode(found)) for line in seen for found in private.findall(line)}
-    assert folders
-    assert not any(folder.exists() for folder in folders)
+    assert any(line.startswith(b"git") for line in seen)
+
+
+def test_the_folder_of_the_key_is_private_and_gone_afterwards_with_its_agent(
+    signer: Signer,
+) -> None:
+    with signing(signer.private, STARTED) as config:
+        written = Path(config.get("gpg.program", config["user.signingKey"]))
+        folder = written.parent
+        secrets = [*folder.glob("key"), *folder.glob("private-keys-v1.d/*")]
+        assert [place.stat().st_mode & 0o777 for place in (folder, *secrets)] == [0o700, 0o600]
+    assert not folder.exists()
     with arguments_of_processes() as running:
-        git("version", cwd=steps.bench.root)
-    assert not any(os.fsencode(folder) in line for line in running for folder in folders)
+        run("sleep", "0.3")
+    assert not any(os.fsencode(folder) in line for line in running)
 
 
 def test_a_key_that_was_lost_over_a_wait_ends_the_step_rather_than_the_signature(
