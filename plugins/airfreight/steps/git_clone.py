@@ -107,7 +107,7 @@ class GitCloneStep(PromotionStep[GitCloneConfig]):
             _clone_bare(GitClient(bare.parent, context.log, remote), bare, config, context)
             git = GitClient(bare, context.log, remote, bare=True)
             own = (config.author and config.author.signing_key) or ""
-            self._keys.keep(git, own)
+            self._keys.keep(bare, own)
             key = own or (remote.credential.signing_key if remote.credential else "")
             commits = {
                 checkout.key: _CheckoutRun(git, checkout, context, key).make(config)

@@ -13,7 +13,7 @@ from airfreight.artifacts.git_signing import signing
 from airfreight.errors import TerminalStepError
 from airfreight.steps.git_worktree import Author, Worktree
 
-_MARK = "airfreight.signed"
+_MARK = "airfreight-signed"
 
 
 class SigningKeys:
@@ -25,12 +25,12 @@ class SigningKeys:
     def __init__(self) -> None:
         self._keys: dict[Path, str] = {}
 
-    def keep(self, bare: GitClient, key: str) -> None:
+    def keep(self, bare: Path, key: str) -> None:
         """Remember `key` for the clone, or that it has none."""
-        self._keys.pop(bare.place, None)
+        self._keys.pop(bare, None)
         if key:
-            self._keys[bare.place] = key
-            bare.run("config", _MARK, "true")
+            self._keys[bare] = key
+            (bare / _MARK).touch()
 
     def find(self, worktree: Worktree, author: Author | None = None) -> str:
         """Return the key of `author`, else of the git-clone, else of the repository's Connection; empty where none is.
@@ -38,9 +38,9 @@ class SigningKeys:
         Raises TerminalStepError where git-clone brought one in another process: an unsigned commit was not asked for.
         """
         credential = worktree.remote.credential
-        kept = self._keys.get(Path(worktree.git.run("rev-parse", "--git-common-dir")).resolve())
+        kept = self._keys.get(worktree.bare)
         key = (author and author.signing_key) or kept or (credential and credential.signing_key)
-        if not key and worktree.git.attempt("config", "--get", _MARK).stdout:
+        if not key and (worktree.bare / _MARK).exists():
             raise TerminalStepError(
                 "the signingKey of git-clone's author is gone, as the promotion waited in between: "
                 "put it into `signing_key` of the extra of the repository's Connection"

@@ -91,6 +91,17 @@ class Worktree:
     remote: GitRemote
 
     @property
+    def bare(self) -> Path:
+        """The clone that this is a checkout of; a submodule's own repository."""
+        administration = _administration(self.place)
+        shared = administration / "commondir"
+        return (
+            (administration / shared.read_text().strip()).resolve()
+            if shared.is_file()
+            else administration
+        )
+
+    @property
     def head(self) -> str:
         """The full SHA of the commit that is checked out."""
         return self.git.run("rev-parse", "HEAD")
@@ -140,5 +151,10 @@ def _repository_of(place: Path, root: Path) -> bool:
     link = place / ".git"
     if link.is_symlink() or not link.is_file():
         return False
-    target = link.read_text(errors="replace").removeprefix(_LINK).strip()
-    return (place / target).resolve().is_relative_to(root / GIT_STORE)
+    return _administration(place).is_relative_to(root / GIT_STORE)
+
+
+def _administration(place: Path) -> Path:
+    """Return the folder that Git keeps for the worktree at `place`."""
+    target = (place / ".git").read_text(errors="replace").removeprefix(_LINK).strip()
+    return (place / target).resolve()
