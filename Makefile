@@ -12,7 +12,7 @@ lint: ## ruff and mypy
 unit: ## the tests that start no Airflow
 	@uv run --frozen pytest -m "not live"
 
-test: setup lint ## everything: lint, unit tests, live tests (installs docker-registry and git where missing)
+test: setup lint ## everything: lint, unit tests, live tests (installs docker-registry, git, gnupg and OpenSSH where missing)
 	@.ci/setup && uv run --frozen pytest
 
 demo: setup ## a running Airflow on localhost with the guestbook pipeline; Ctrl-C stops it

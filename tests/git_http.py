@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import shutil
+import ssl
 import subprocess
 import tempfile
 import threading
@@ -39,10 +40,13 @@ def git(*arguments: str, cwd: Path, date: str = "2024-01-01T00:00:00Z") -> str:
 class GitHttpServer:
     """Serves bare repositories on this machine; with `user` and `password` it wants that login.
 
-    `redirects` sends a repository's requests to another base URL; `authorizations` is every such header that came.
+    With `tls` it speaks https. `redirects` sends a repository's requests to another base URL; `authorizations` is every
+    such header that came.
     """
 
-    def __init__(self, root: Path, user: str = "", password: str = "") -> None:
+    def __init__(
+        self, root: Path, user: str = "", password: str = "", tls: ssl.SSLContext | None = None
+    ) -> None:
         self.root = root
         self.user = user
         self.password = password
@@ -51,6 +55,11 @@ class GitHttpServer:
         self._server = ThreadingHTTPServer(
             ("127.0.0.1", 0), type("Handler", (_Handler,), {"git": self})
         )
+        self._scheme = "https" if tls else "http"
+        if tls:
+            self._server.socket = tls.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
 
     def __enter__(self) -> GitHttpServer:
         self.root.mkdir(parents=True, exist_ok=True)
@@ -70,7 +79,7 @@ class GitHttpServer:
 
     def url(self, name: str) -> str:
         """Return the address of repository `name`."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}/{name}.git"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}/{name}.git"
 
     def path(self, name: str) -> Path:
         """Return where repository `name` lies on disk."""

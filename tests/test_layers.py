@@ -37,6 +37,7 @@ KNOW_AIRFLOW = {"compile", "operators", "sensors", "triggers", "hooks", "cli", "
 HEAVY = ("kubernetes", "airflow.providers.cncf.kubernetes", "fastapi", "git")
 PARTS_OF_STEPS = {
     "airfreight.steps.base",
+    "airfreight.steps.git_signing",
     "airfreight.steps.workdir",
     "airfreight.steps.registry",
 }

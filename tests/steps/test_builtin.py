@@ -14,6 +14,7 @@ def test_every_built_in_step_is_registered_by_its_kargo_name():
         "git-clone",
         "git-commit",
         "git-push",
+        "git-tag",
         "helm-template",
         "helm-update-chart",
         "http",

@@ -1,8 +1,7 @@
 """Runs the program `git` so that neither the repository nor the machine can steer it.
 
 No configuration but ours is read outside the repository's own, no hook runs, no prompt waits, and only http(s) and SSH
-are spoken. The login reaches git by a credential helper that reads the process environment and answers for one
-scheme, host and port: a redirect or submodule elsewhere gets nothing, and no URL, argument or file holds it.
+are spoken, with what `git_access` opens.
 """
 
 from __future__ import annotations
@@ -11,13 +10,13 @@ import base64
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
 
-from airfreight.artifacts.git_urls import check_repository_url, origin_of
+from airfreight.artifacts.git_access import GitAccess, GitRemote, git_access
 from airfreight.errors import (
     ArtifactError,
     AuthenticationError,
@@ -25,7 +24,6 @@ from airfreight.errors import (
     SettingsError,
     TransientError,
 )
-from airfreight.model.credential import Credential
 
 _SAFE_CONFIG = {
     "advice.detachedHead": "false",
@@ -43,9 +41,6 @@ _SAFE_CONFIG = {
     "http.lowSpeedTime": "60",
     "maintenance.auto": "false",
     "protocol.allow": "never",
-    "protocol.http.allow": "always",
-    "protocol.https.allow": "always",
-    "protocol.ssh.allow": "always",
     "safe.bareRepository": "explicit",
     "safe.directory": "*",  # a restored work directory may belong to another user; its place was checked
     "tag.gpgSign": "false",
@@ -57,18 +52,13 @@ _SAFE_ENVIRONMENT = {
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_EDITOR": ":",
-    "GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o StrictHostKeyChecking=yes",
     "GIT_TERMINAL_PROMPT": "0",
     "HOME": os.devnull,  # curl would read ~/.netrc
     "XDG_CONFIG_HOME": os.devnull,
 }
 
-_HELPER = (
-    '!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n"'
-    ' "$AIRFREIGHT_GIT_USERNAME" "$AIRFREIGHT_GIT_PASSWORD"; }; f'
-)
-
 _KINDS: tuple[tuple[type[ArtifactError], re.Pattern[str]], ...] = (
+    (NotFoundError, re.compile("requests there are refused")),
     (
         AuthenticationError,
         re.compile(
@@ -95,6 +85,16 @@ _KINDS: tuple[tuple[type[ArtifactError], re.Pattern[str]], ...] = (
     ),
 )
 _LONGEST_REASON = 600
+_HINTS = {
+    "Host key verification failed": (
+        "Ask the owner of the host for its key, or compare that of `ssh-keyscan <host>` with what the owner publishes, "
+        "and put the line into `known_hosts` of the Connection's extra"
+    ),
+    "certificate": (
+        "Where a private authority signed the certificate, put the authority's own into `ca_certificate` of the "
+        "Connection's extra"
+    ),
+}
 
 
 class DebugLog(Protocol):
@@ -103,31 +103,6 @@ class DebugLog(Protocol):
     def debug(self, message: str, /, *args: Any) -> None:
         """Write what only a search for a fault needs."""
         ...
-
-
-@dataclass(frozen=True)
-class GitRemote:
-    """A repository elsewhere with the login for it; raises ArtifactError for a URL that is not accepted."""
-
-    url: str
-    credential: Credential | None = None
-    allow_credentials_over_http: bool = False
-    verify_tls: bool = True
-
-    def __post_init__(self) -> None:
-        check_repository_url(self.url)
-        login = self.credential
-        if login and any(c in login.username + login.password for c in "\n\r\0"):
-            raise AuthenticationError(
-                f"the login for {self.url} holds a line break or NUL character"
-            )
-
-    @property
-    def login(self) -> Credential | None:
-        """The login that may travel to this URL, or None: http:// gets one only where that was allowed."""
-        origin = origin_of(self.url)
-        secure = origin is not None and origin.startswith("https://")
-        return self.credential if origin and (secure or self.allow_credentials_over_http) else None
 
 
 @dataclass(frozen=True)
@@ -141,12 +116,13 @@ class GitOutcome:
 
 @dataclass(frozen=True)
 class GitClient:
-    """Runs git in one place: a worktree, or a bare repository where `bare` says so."""
+    """Runs git in one place: a worktree, or a bare repository where `bare` says so. `config` wins over the place's."""
 
     place: Path
     log: DebugLog
     remote: GitRemote | None = None
     bare: bool = False
+    config: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
         """Return what git printed, the last newline taken off.
@@ -163,18 +139,20 @@ class GitClient:
         import git.cmd
         import git.exc
 
-        ours = self._environment() | dict(environment or {})
         scope = [f"--git-dir={self.place}"] if self.bare else []
-        try:
-            status, stdout, stderr = git.cmd.Git(self.place).execute(
-                [*_without_inherited(ours), "git", *scope, *arguments],
-                with_extended_output=True,
-                with_exceptions=False,
-                env=ours,
-            )
-        except git.exc.GitCommandNotFound:
-            raise SettingsError("the program git is not installed on this machine") from None
-        outcome = GitOutcome(status, str(stdout), self._clean(str(stderr)))
+        with git_access(self.remote) as access:
+            ours = self._environment(access) | dict(environment or {})
+            try:
+                status, stdout, stderr = git.cmd.Git(self.place).execute(
+                    [*_without_inherited(ours), "git", *scope, *arguments],
+                    with_extended_output=True,
+                    with_exceptions=False,
+                    env=ours,
+                )
+            except git.exc.GitCommandNotFound:
+                raise SettingsError("the program git is not installed on this machine") from None
+            said = "\n".join([str(stderr), *access.problems])
+        outcome = GitOutcome(status, str(stdout), self._clean(said))
         self.log.debug(
             "git %s: exit code %d\n%s\n%s",
             arguments[0],
@@ -190,25 +168,16 @@ class GitClient:
         lines = [line for line in outcome.stderr.splitlines() if not line.startswith("hint:")]
         reason = "\n".join(lines).strip()[-_LONGEST_REASON:] or f"exit code {outcome.status}"
         where = f" with {self.remote.url}" if self.remote else ""
-        return kind(f"git {command}{where} failed: {reason}")
+        hints = [f"\n{hint}" for sign, hint in _HINTS.items() if sign in outcome.stderr]
+        return kind(f"git {command}{where} failed: {reason}{''.join(hints)}")
 
-    def _environment(self) -> dict[str, str]:
-        config = dict(_SAFE_CONFIG)
-        login = self.remote.login if self.remote else None
-        secrets: dict[str, str] = {}
-        if self.remote and not self.remote.verify_tls:
-            config["http.sslVerify"] = "false"
-        if self.remote and login:
-            config[f"credential.{origin_of(self.remote.url)}.helper"] = _HELPER
-            secrets = {
-                "AIRFREIGHT_GIT_USERNAME": login.username,
-                "AIRFREIGHT_GIT_PASSWORD": login.password,
-            }
+    def _environment(self, access: GitAccess) -> dict[str, str]:
+        config = {**_SAFE_CONFIG, **access.config, **self.config}
         settings = {"GIT_CONFIG_COUNT": str(len(config))}
         for index, (key, value) in enumerate(config.items()):
             settings |= {f"GIT_CONFIG_KEY_{index}": key, f"GIT_CONFIG_VALUE_{index}": value}
         ceiling = {"GIT_CEILING_DIRECTORIES": str(self.place.parent)}
-        return {**_SAFE_ENVIRONMENT, **ceiling, **settings, **secrets}
+        return {**_SAFE_ENVIRONMENT, **ceiling, **settings, **access.environment}
 
     def _clean(self, text: str) -> str:
         """Take every spelling of the password out of `text`, and whatever a server echoes as user info."""

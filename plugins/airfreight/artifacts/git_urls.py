@@ -71,6 +71,11 @@ def origin_of(url: str) -> str | None:
     return f"{match['scheme']}://{match['authority']}"
 
 
+def is_ssh(url: str) -> bool:
+    """Say whether an accepted URL is reached over SSH."""
+    return not url.startswith(("http://", "https://"))
+
+
 def commit_url(repository: str, commit: str, provider: str | None = None) -> str | None:
     """Return the page of `commit` (a full SHA), or None where `provider` is not given and the host tells none.
 

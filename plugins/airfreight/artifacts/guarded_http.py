@@ -106,6 +106,20 @@ def _innermost(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
     return carried or ip
 
 
+def checked_addresses(host: str, port: int, *, allow_loopback: bool) -> list[str]:
+    """Return every address of `host`; raises RefusedError where one is closed, ConnectError where there is none."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise httpcore.ConnectError(f"{host} cannot be resolved") from error
+    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    for address in addresses:
+        reason = refusal(address, allow_loopback=allow_loopback)
+        if reason:
+            raise RefusedError(f"{host} leads to {address}, {reason}: requests there are refused")
+    return addresses
+
+
 class _GuardedBackend(httpcore.NetworkBackend):
     """Connects to checked addresses only; all that happens on its connections ends at `deadline`."""
 
@@ -123,7 +137,7 @@ class _GuardedBackend(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         failure: Exception | None = None
-        for address in self._checked(host, port):
+        for address in checked_addresses(host, port, allow_loopback=self._allow_loopback):
             try:
                 stream = self._plain.connect_tcp(
                     address,
@@ -137,20 +151,6 @@ class _GuardedBackend(httpcore.NetworkBackend):
             else:
                 return _DeadlineStream(stream, self._deadline)
         raise failure or httpcore.ConnectError(f"{host} has no address")
-
-    def _checked(self, host: str, port: int) -> list[str]:
-        try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            raise httpcore.ConnectError(f"{host} cannot be resolved") from error
-        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-        for address in addresses:
-            reason = refusal(address, allow_loopback=self._allow_loopback)
-            if reason:
-                raise RefusedError(
-                    f"{host} leads to {address}, {reason}: requests there are refused"
-                )
-        return addresses
 
 
 class _DeadlineStream(httpcore.NetworkStream):

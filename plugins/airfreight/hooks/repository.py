@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 class RepositoryHook(BaseHook):
-    """Reads the login and password of a repository's Connection; any Connection type will do.
+    """Reads the login of a repository's Connection; any Connection type will do.
+
+    The extra may hold `private_key` and `known_hosts` for SSH, `ca_certificate` for https, `signing_key` for
+    commits.
 
     :param repository_conn_id: id of the Connection; empty for an anonymous visit.
     """
@@ -51,7 +54,15 @@ class RepositoryHook(BaseHook):
 
 
 def _credential(connection: Connection) -> Credential:
-    return Credential(username=connection.login or "", password=connection.password or "")
+    extra = connection.extra_dejson
+    return Credential(
+        username=connection.login or "",
+        password=connection.password or "",
+        ssh_private_key=str(extra.get("private_key") or ""),
+        known_hosts=str(extra.get("known_hosts") or ""),
+        ca_certificate=str(extra.get("ca_certificate") or ""),
+        signing_key=str(extra.get("signing_key") or ""),
+    )
 
 
 def _missing(connection_id: str) -> SettingsError:

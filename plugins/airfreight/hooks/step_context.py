@@ -48,6 +48,7 @@ def engine_maker(
         author_name=settings.author_name,
         author_email=settings.author_email,
         expression_limits=settings.expression_limits(),
+        git_push_integration_policy=settings.git_push_integration_policy,
     )
 
     def engine_for(

@@ -1,4 +1,4 @@
-"""A user name with its password."""
+"""What opens a repository."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Credential:
-    """What opens a repository; the password shows in no `repr`, `str` or traceback of it."""
+    """A user name with its password, or a key for SSH; the secrets show in no `repr`, `str` or traceback of it.
+
+    `ssh_private_key` and `signing_key` are texts as `ssh-keygen` and `gpg` write them, without a passphrase.
+    `known_hosts` are lines of the file of this name: the host keys that are trusted.
+    `ca_certificate` is in PEM: the only authority whose certificates are trusted; empty for those of the machine.
+    """
 
     username: str
     password: str = field(repr=False)
+    ssh_private_key: str = field(default="", repr=False)
+    known_hosts: str = ""
+    ca_certificate: str = ""
+    signing_key: str = field(default="", repr=False)

@@ -24,7 +24,8 @@ class Settings:
     """Whether a login may travel over plain http. Off: anybody on the way could read it."""
 
     allow_loopback: bool = False
-    """Whether http steps may reach the machine that they run on. Off: a manifest must not reach what else is there."""
+    """Whether http and git steps may reach the machine that they run on. Off: a manifest must not reach what else is
+    there."""
 
     allow_render_network: bool = False
     """Whether kustomize-build may fetch remote bases and charts. Off: what is rendered must be what was promoted."""
@@ -49,6 +50,10 @@ class Settings:
 
     author_email: str = "no-reply@airfreight.invalid"
     """E-mail address of the author of commits where no step names one."""
+
+    git_push_integration_policy: str = "AlwaysRebase"
+    """How git-push brings commits on top of others': AlwaysRebase, RebaseOrMerge, RebaseOrFail, AlwaysMerge or None.
+    Kargo's default: the history stays linear."""
 
     expression_source_length: int = DEFAULT_LIMITS.source_length
     """Characters that one expression may have. Parsing that many takes about half a second."""

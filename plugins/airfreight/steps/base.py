@@ -96,7 +96,7 @@ class StepLog(Protocol):
 class StepSettings:
     """Settings that steps obey; all doors are closed by default.
 
-    `allow_loopback`: http steps and charts' repositories may be on this machine (on in demo and tests).
+    `allow_loopback`: http and git steps and charts' repositories may be on this machine (on in demo and tests).
     `allow_credentials_over_http`: a login may travel unencrypted (on in demo and tests).
     `expression_limits`: those of each expression that a step evaluates itself.
     `allow_render_network`: rendering may fetch what a kustomization names elsewhere.
@@ -108,6 +108,7 @@ class StepSettings:
     author_name: str = "Airfreight"
     author_email: str = "no-reply@airfreight.invalid"
     expression_limits: Limits = DEFAULT_LIMITS
+    git_push_integration_policy: str = "AlwaysRebase"
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from airfreight.steps.git_clear import GitClearStep
 from airfreight.steps.git_clone import GitCloneStep
 from airfreight.steps.git_commit import GitCommitStep
 from airfreight.steps.git_push import GitPushStep
+from airfreight.steps.git_signing import SigningKeys
 from airfreight.steps.helm_template import HelmTemplateStep
 from airfreight.steps.helm_update_chart import HelmUpdateChartStep
 from airfreight.steps.http import HttpStep
@@ -36,6 +37,7 @@ from airfreight.steps.yaml_update import YamlUpdateStep
 
 def builtin_steps() -> tuple[PromotionStep[Any], ...]:
     """Return one of each kind."""
+    keys = SigningKeys()
     return (
         ComposeOutputStep(),
         CopyStep(),
@@ -43,9 +45,10 @@ def builtin_steps() -> tuple[PromotionStep[Any], ...]:
         FailStep(),
         FileWriteStep(),
         GitClearStep(),
-        GitCloneStep(),
-        GitCommitStep(),
-        GitPushStep(),
+        GitCloneStep(keys),
+        GitCommitStep(keys),
+        GitPushStep(keys),
+        GitTagStep(keys),
         HelmTemplateStep(),
         HelmUpdateChartStep(),
         HttpDownloadStep(),

@@ -13,13 +13,14 @@ from pydantic import BeforeValidator, Field, model_validator
 from airfreight.artifacts.git import GitClient, identity
 from airfreight.errors import NotFoundError, TerminalStepError
 from airfreight.steps.base import PromotionStep, StepConfig, StepContext, StepResult
+from airfreight.steps.git_signing import SigningKeys, signed
+from airfreight.steps.git_submodules import check_out_submodules
 from airfreight.steps.git_worktree import (
     Author,
     Text,
     bare_repository,
     link_worktree,
     linked_place,
-    refuse_signing,
     remote_of,
     require_ref_name,
     step_errors,
@@ -84,25 +85,33 @@ class GitCloneStep(PromotionStep[GitCloneConfig]):
     """Clones a repository bare and adds a worktree for each checkout.
 
     Output: ``commits``, a full SHA by each checkout's `as` or else its `path`.
+
+    :param keys: takes the author's signing key for the steps of this process that commit later.
     """
 
     kind = "git-clone"
     config_type = GitCloneConfig
 
+    def __init__(self, keys: SigningKeys | None = None) -> None:
+        self._keys = keys or SigningKeys()
+
     def run(self, config: GitCloneConfig, context: StepContext) -> StepResult:
         """Clone afresh: what an earlier try of this step left is taken away first."""
-        refuse_signing(config.author)
         remote = remote_of(context, config.repo_url, verify_tls=not config.insecure_skip_tls_verify)
         bare = bare_repository(context)
         _remove_earlier(bare, context)
-        places = [_free_place(context, checkout.path) for checkout in config.checkout]
+        for checkout in config.checkout:
+            _free_place(context, checkout.path)
         with step_errors():
             bare.parent.mkdir(exist_ok=True)
             _clone_bare(GitClient(bare.parent, context.log, remote), bare, config, context)
             git = GitClient(bare, context.log, remote, bare=True)
+            own = (config.author and config.author.signing_key) or ""
+            self._keys.keep(bare, own)
+            key = own or (remote.credential.signing_key if remote.credential else "")
             commits = {
-                checkout.key: _CheckoutRun(git, checkout, place, context).make(config)
-                for checkout, place in zip(config.checkout, places, strict=True)
+                checkout.key: _CheckoutRun(git, checkout, context, key).make(config)
+                for checkout in config.checkout
             }
         return StepResult(output={"commits": commits})
 
@@ -111,12 +120,14 @@ class _CheckoutRun:
     """Makes one worktree of a bare clone."""
 
     def __init__(
-        self, git: GitClient, checkout: Checkout, place: Path, context: StepContext
+        self, git: GitClient, checkout: Checkout, context: StepContext, signing_key: str
     ) -> None:
         self._git = git
         self._checkout = checkout
-        self._place = place
+        # Looked up now: the checkout before this one may have brought links.
+        self._place = _free_place(context, checkout.path)
         self._context = context
+        self._signing_key = signing_key
 
     def make(self, config: GitCloneConfig) -> str:
         """Return the SHA that was checked out."""
@@ -131,7 +142,7 @@ class _CheckoutRun:
             git.run("sparse-checkout", "set", "--cone", *self._checkout.sparse)
         git.run("read-tree", "-mu", "HEAD")
         if config.recurse_submodules:
-            git.run("submodule", "--quiet", "update", "--init", "--recursive")
+            check_out_submodules(git, self._context, verify_tls=not config.insecure_skip_tls_verify)
         return git.run("rev-parse", "HEAD")
 
     def _revision(self, config: GitCloneConfig) -> list[str]:
@@ -163,9 +174,12 @@ class _CheckoutRun:
         name, email = _author(config, self._context)
         dated_author = identity(name, email, self._context.started_at)
         tree = self._git.run("hash-object", "-t", "tree", "-w", os.devnull)
-        commit = self._git.run(
-            "commit-tree", tree, "-m", "Initial commit", environment=dated_author
-        )
+        with signed(self._git, self._signing_key, self._context.started_at) as git:
+            sign = ["-S"] if self._signing_key else []
+            commit = git.run(
+                "commit-tree", *sign, tree, "-m", "Initial commit", environment=dated_author
+            )
+        self._context.check_fence()
         self._git.run("push", "--quiet", "origin", f"{commit}:refs/heads/{branch}")
         self._git.run("update-ref", f"refs/heads/{branch}", commit)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from airfreight.artifacts.git import dated, identity
 from airfreight.model.promotion import StepStatus
 from airfreight.steps.base import PromotionStep, StepConfig, StepContext, StepResult
+from airfreight.steps.git_signing import SigningKeys, signed
 from airfreight.steps.git_worktree import (
     Author,
     Text,
     open_worktree,
-    refuse_signing,
     step_errors,
 )
 
@@ -26,14 +26,18 @@ class GitCommitStep(PromotionStep[GitCommitConfig]):
     """Commits every change of a checkout, dated by the Promotion's start: a repeat makes the same SHA.
 
     Output: ``commit``, the full SHA of HEAD. Without a change the step ends as Skipped.
+
+    :param keys: what the git-clone steps of this process brought to sign with.
     """
 
     kind = "git-commit"
     config_type = GitCommitConfig
 
+    def __init__(self, keys: SigningKeys | None = None) -> None:
+        self._keys = keys or SigningKeys()
+
     def run(self, config: GitCommitConfig, context: StepContext) -> StepResult:
         """Stage everything and commit it if it differs from HEAD."""
-        refuse_signing(config.author)
         environment = dated(context.started_at)
         if config.author is not None:
             environment = identity(config.author.name, config.author.email, context.started_at)
@@ -44,5 +48,7 @@ class GitCommitStep(PromotionStep[GitCommitConfig]):
                 output = {"commit": worktree.head}
                 return StepResult(StepStatus.SKIPPED, output, "nothing to commit")
             message = f"--message={config.message}"
-            worktree.git.run("commit", "--quiet", message, environment=environment)
+            key = self._keys.find(worktree, config.author)
+            with signed(worktree.git, key, context.started_at) as git:
+                git.run("commit", "--quiet", message, environment=environment)
             return StepResult(output={"commit": worktree.head})

@@ -10,10 +10,12 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from airfreight.artifacts.git import GitOutcome, dated
+from airfreight.artifacts.git import GitClient, GitOutcome
 from airfreight.artifacts.git_urls import commit_url
-from airfreight.errors import ArtifactError, NotFoundError, RetryableStepError, TerminalStepError
+from airfreight.errors import RetryableStepError, TerminalStepError
 from airfreight.steps.base import PromotionStep, StepConfig, StepContext, StepResult
+from airfreight.steps.git_integration import integrate, require_policy
+from airfreight.steps.git_signing import SigningKeys, signed
 from airfreight.steps.git_worktree import (
     Text,
     Worktree,
@@ -58,6 +60,7 @@ class GitPushStep(PromotionStep[GitPushConfig]):
     Output: ``commit``, the full SHA of HEAD after that; ``branch`` unless a tag was pushed; ``commitURL`` where the
     provider is known. The outputs do not depend on whether there was still something to push.
 
+    :param keys: what the git-clone steps of this process brought to sign with.
     :param sleep: waits for so many seconds between two tries.
     :param chance: draws from 0 to 1, to spread the tries of those who compete.
     """
@@ -67,9 +70,11 @@ class GitPushStep(PromotionStep[GitPushConfig]):
 
     def __init__(
         self,
+        keys: SigningKeys | None = None,
         sleep: Callable[[float], None] = time.sleep,
         chance: Callable[[], float] = random.random,
     ) -> None:
+        self._keys = keys or SigningKeys()
         self._sleep = sleep
         self._chance = chance
 
@@ -83,25 +88,27 @@ class GitPushStep(PromotionStep[GitPushConfig]):
                 worktree.git.run("push", "origin", f"refs/tags/{config.tag}")
                 return StepResult(output=_output(worktree, None, config))
             branch = _target(worktree, config, context)
-            self._push(worktree, branch, config, context)
+            require_policy(context.settings.git_push_integration_policy)
+            with signed(worktree.git, self._keys.find(worktree), context.started_at) as git:
+                self._push(git, branch, config, context)
             return StepResult(output=_output(worktree, branch, config))
 
     def _push(
-        self, worktree: Worktree, branch: str, config: GitPushConfig, context: StepContext
+        self, git: GitClient, branch: str, config: GitPushConfig, context: StepContext
     ) -> None:
         force = config.force or config.generate_target_branch
+        policy = context.settings.git_push_integration_policy
         options = ["--force"] if force else []
         for attempt in range(config.max_attempts):
             if attempt:
                 self._sleep(self._delay(attempt))
-            if not force:
-                _integrate(worktree, branch, context)
+            before = "" if force else integrate(git, branch, policy, context.started_at)
             context.check_fence()
-            outcome = worktree.git.attempt("push", *options, "origin", f"HEAD:refs/heads/{branch}")
+            outcome = git.attempt("push", *options, "origin", f"HEAD:refs/heads/{branch}")
             if outcome.status == 0:
                 return
-            if not _OVERTAKEN.search(outcome.stderr):
-                raise worktree.git.error("push", outcome)
+            if not _was_overtaken(git, branch, before, outcome):
+                raise git.error("push", outcome)
         raise RetryableStepError(
             f"others pushed to branch {branch!r} before each of {config.max_attempts} attempts"
         )
@@ -125,33 +132,14 @@ def _target(worktree: Worktree, config: GitPushConfig, context: StepContext) -> 
     return branch
 
 
-def _integrate(worktree: Worktree, branch: str, context: StepContext) -> None:
-    """Rebase onto what the remote branch holds by now; nothing to do where there is no such branch."""
-    upstream = f"refs/remotes/origin/{branch}"
-    try:
-        worktree.git.run(
-            "fetch", "--quiet", "--no-tags", "origin", f"+refs/heads/{branch}:{upstream}"
-        )
-    except NotFoundError:
-        return
-    when = {"GIT_COMMITTER_DATE": dated(context.started_at)["GIT_COMMITTER_DATE"]}
-    outcome = worktree.git.attempt("rebase", "--quiet", upstream, environment=when)
-    if outcome.status:
-        conflicts = worktree.git.attempt("diff", "--name-only", "--diff-filter=U").stdout
-        worktree.git.attempt("rebase", "--abort")
-        raise _rebase_error(worktree, branch, outcome, conflicts.split("\n"))
-
-
-def _rebase_error(
-    worktree: Worktree, branch: str, outcome: GitOutcome, conflicts: list[str]
-) -> TerminalStepError | ArtifactError:
-    if any(conflicts):
-        return TerminalStepError(
-            f"the commits conflict with what others pushed to branch {branch!r}, "
-            f"in {', '.join(conflicts)}; nothing was pushed",
-            failed=True,
-        )
-    return worktree.git.error("rebase", outcome)
+def _was_overtaken(git: GitClient, branch: str, before: str, outcome: GitOutcome) -> bool:
+    """Say whether others came first: the server says so, or the branch is no longer at `before`."""
+    if _OVERTAKEN.search(outcome.stderr):
+        return True
+    if "[rejected]" not in outcome.stderr and "[remote rejected]" not in outcome.stderr:
+        return False
+    now = git.attempt("ls-remote", "origin", f"refs/heads/{branch}")
+    return now.status == 0 and now.stdout[:40] != before
 
 
 def _output(worktree: Worktree, branch: str | None, config: GitPushConfig) -> dict[str, Any]:

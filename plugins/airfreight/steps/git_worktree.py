@@ -16,7 +16,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from airfreight.artifacts.git import GitClient, GitRemote
+from airfreight.artifacts.git import GitClient
+from airfreight.artifacts.git_access import GitRemote
 from airfreight.artifacts.git_urls import check_ref_name
 from airfreight.errors import (
     ArtifactError,
@@ -39,15 +40,7 @@ class Author(StepConfig):
 
     name: str = Field(min_length=1, pattern=r"^[^\x00-\x1f<>]+$")
     email: str = Field(pattern=r"^[^@\s<>]+@[^@\s<>]+$")
-    signing_key: str | None = None
-
-
-def refuse_signing(author: Author | None) -> None:
-    """Raise TerminalStepError where `author` brings a key: an unsigned commit is not what was asked."""
-    if author is not None and author.signing_key:
-        raise TerminalStepError(
-            "author.signingKey: signed commits are not supported; take the key out"
-        )
+    signing_key: str | None = Field(default=None, min_length=1, repr=False)
 
 
 @contextmanager
@@ -69,6 +62,7 @@ def remote_of(context: StepContext, url: str, *, verify_tls: bool = True) -> Git
             context.credentials.find("git", url),
             context.settings.allow_credentials_over_http,
             verify_tls,
+            context.settings.allow_loopback,
         )
     except (ArtifactError, SettingsError) as error:
         raise TerminalStepError(str(error)) from None
@@ -95,6 +89,17 @@ class Worktree:
     place: Path
     git: GitClient
     remote: GitRemote
+
+    @property
+    def bare(self) -> Path:
+        """The clone that this is a checkout of; a submodule's own repository."""
+        administration = _administration(self.place)
+        shared = administration / "commondir"
+        return (
+            (administration / shared.read_text().strip()).resolve()
+            if shared.is_file()
+            else administration
+        )
 
     @property
     def head(self) -> str:
@@ -146,5 +151,10 @@ def _repository_of(place: Path, root: Path) -> bool:
     link = place / ".git"
     if link.is_symlink() or not link.is_file():
         return False
-    target = link.read_text(errors="replace").removeprefix(_LINK).strip()
-    return (place / target).resolve().is_relative_to(root / GIT_STORE)
+    return _administration(place).is_relative_to(root / GIT_STORE)
+
+
+def _administration(place: Path) -> Path:
+    """Return the folder that Git keeps for the worktree at `place`."""
+    target = (place / ".git").read_text(errors="replace").removeprefix(_LINK).strip()
+    return (place / target).resolve()

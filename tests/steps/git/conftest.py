@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,7 +42,7 @@ class Bench:
     logins: Logins
     promotion: str = "dev.01hx.abcdef0"
     settings: StepSettings = field(
-        default_factory=lambda: StepSettings(allow_credentials_over_http=True)
+        default_factory=lambda: StepSettings(allow_credentials_over_http=True, allow_loopback=True)
     )
 
     check_fence: Callable[[], None] = lambda: None
@@ -65,6 +67,27 @@ class Bench:
 
     def clone(self, url: str, path: str = "src", **checkout: Any) -> StepResult:
         return self.run(GitCloneStep(), repoURL=url, checkout=[{"path": path, **checkout}])
+
+
+@contextmanager
+def arguments_of_processes() -> Iterator[set[bytes]]:
+    """Collect the command lines of all processes that run meanwhile."""
+    seen: set[bytes] = set()
+    done = threading.Event()
+
+    def sample() -> None:
+        while not done.wait(0.005):
+            for place in Path("/proc").glob("[0-9]*/cmdline"):
+                with suppress(OSError):
+                    seen.add(place.read_bytes())
+
+    watcher = threading.Thread(target=sample)
+    watcher.start()
+    try:
+        yield seen
+    finally:
+        done.set()
+        watcher.join()
 
 
 @pytest.fixture

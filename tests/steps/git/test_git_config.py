@@ -14,10 +14,12 @@ from airfreight.steps.git_clear import GitClearStep
 from airfreight.steps.git_clone import GitCloneStep
 from airfreight.steps.git_commit import GitCommitStep
 from airfreight.steps.git_push import GitPushStep
+from airfreight.steps.git_tag import GitTagStep
 from tests.steps.git.conftest import Bench
 
 URL = "https://git.example.com/shop/app.git"
 CLONE, CLEAR, COMMIT, PUSH = GitCloneStep(), GitClearStep(), GitCommitStep(), GitPushStep()
+TAG = GitTagStep()
 
 
 def clone(**checkout: Any) -> dict[str, Any]:
@@ -110,6 +112,12 @@ def clone(**checkout: Any) -> dict[str, Any]:
             "provider: Input should be 'azure', 'bitbucket', 'gitea', 'github' or 'gitlab'",
             id="push: provider",
         ),
+        pytest.param(
+            TAG, {"path": "a", "message": "m"}, "tag: Field required", id="tag: without a name"
+        ),
+        pytest.param(
+            TAG, {"path": "a", "tag": "v1"}, "message: Field required", id="tag: without a message"
+        ),
     ],
 )
 def test_a_bad_config_is_refused_with(
@@ -124,24 +132,18 @@ def test_a_bad_config_is_refused_with(
 @pytest.mark.parametrize(
     ("step", "config"),
     [
-        pytest.param(CLONE, clone(), id="git-clone"),
-        pytest.param(COMMIT, {"path": "src", "message": "m"}, id="git-commit"),
+        pytest.param(CLEAR, {}, id="git-clear"),
+        pytest.param(COMMIT, {"message": "m"}, id="git-commit"),
+        pytest.param(PUSH, {}, id="git-push"),
+        pytest.param(TAG, {"tag": "v1", "message": "m"}, id="git-tag"),
     ],
 )
-def test_a_signing_key_is_refused_rather_than_ignored(
+def test_a_path_without_a_checkout_is_refused(
     bench: Bench, step: PromotionStep[Any], config: dict[str, Any]
 ) -> None:
-    author = {"name": "A", "email": "a@example.com", "signingKey": "key"}
-    with pytest.raises(TerminalStepError, match="signed commits are not supported"):
-        bench.run(step, **config, author=author)
-
-
-@pytest.mark.parametrize("step", [CLEAR, COMMIT, PUSH], ids=lambda step: step.kind)
-def test_a_path_without_a_checkout_is_refused(bench: Bench, step: PromotionStep[Any]) -> None:
     (bench.root / "src").mkdir()
-    message = {"message": "m"} if step.kind == "git-commit" else {}
     with pytest.raises(TerminalStepError, match="path 'src' is in no checkout"):
-        bench.run(step, path="src", **message)
+        bench.run(step, path="src", **config)
 
 
 def test_a_git_folder_that_no_git_clone_made_is_not_used(bench: Bench) -> None:

@@ -4,7 +4,8 @@ from airfreight.steps.git_clear import GitClearStep
 from airfreight.steps.git_clone import GitCloneStep
 from airfreight.steps.git_commit import GitCommitStep
 from airfreight.steps.git_push import GitPushStep
-from tests.git_http import GitHttpServer
+from airfreight.steps.git_tag import GitTagStep
+from tests.git_http import GitHttpServer, git
 from tests.steps.examples import example_config
 from tests.steps.git.conftest import Bench
 
@@ -22,6 +23,9 @@ def test_the_examples_of_the_git_steps_make_one_promotion(
     (bench.root / "out/b.txt").write_text("new\n")
     bench.run(GitCommitStep(), **example_config("git-commit"))
     pushed = bench.run(GitPushStep(), **example_config("git-push"))
+    tagged = bench.run(GitTagStep(), **example_config("git-tag"))
+    assert tagged.output == {"commit": (pushed.output or {})["commit"]}
+    assert git("tag", "--list", cwd=bench.root / "out") == "dev-1.2.3"
     ((sha, message), _) = server.log("gitops", "stage/dev")
     assert (sha, message) == ((pushed.output or {})["commit"], "Promote calm-otter to dev")
     assert server.read("gitops", "stage/dev", "b.txt") == "new"

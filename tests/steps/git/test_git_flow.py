@@ -27,7 +27,7 @@ from airfreight.steps.git_commit import GitCommitStep
 from airfreight.steps.git_push import GitPushStep
 from airfreight.steps.git_worktree import repair_worktrees
 from tests.git_http import GitHttpServer, git
-from tests.steps.git.conftest import PASSWORD, Bench
+from tests.steps.git.conftest import PASSWORD, Bench, arguments_of_processes
 
 BenchMaker = Callable[[], Bench]
 
@@ -326,31 +326,20 @@ def test_the_login_opens_the_repository_and_is_written_nowhere(
 def test_no_process_shows_the_login_in_its_arguments(bench: Bench, locked: GitHttpServer) -> None:
     locked.create("app", {"a.txt": "one\n"})
     bench.logins.known[locked.url("app")] = Credential("robot", PASSWORD)
-    seen: set[bytes] = set()
-    done = threading.Event()
-
-    def sample() -> None:
-        while not done.wait(0.002):
-            for place in Path("/proc").glob("[0-9]*/cmdline"):
-                try:
-                    seen.add(place.read_bytes())
-                except OSError:
-                    continue
-
-    watcher = threading.Thread(target=sample)
-    watcher.start()
-    bench.clone(locked.url("app"))
-    done.set()
-    watcher.join()
+    with arguments_of_processes() as seen:
+        bench.clone(locked.url("app"))
     assert any(b"remote-http" in line or b"clone" in line for line in seen)
     assert not any(PASSWORD.encode() in line for line in seen)
+
+
+_LOCAL = StepSettings(allow_loopback=True, allow_credentials_over_http=True)
 
 
 @pytest.mark.parametrize(
     ("password", "settings"),
     [
-        pytest.param("wrong-pass", StepSettings(allow_credentials_over_http=True), id="wrong"),
-        pytest.param(PASSWORD, StepSettings(), id="not over http"),
+        pytest.param("wrong-pass", _LOCAL, id="wrong"),
+        pytest.param(PASSWORD, StepSettings(allow_loopback=True), id="not over http"),
     ],
 )
 def test_a_refused_login_is_terminal_and_not_quoted(
@@ -385,8 +374,10 @@ def test_variables_of_the_worker_do_not_redirect_git(tmp_path: Path, server: Git
     server.create("app", {"a.txt": "one\n"})
     code = (
         "import logging, sys; from pathlib import Path\n"
-        "from airfreight.artifacts.git import GitClient, GitRemote\n"
-        "client = GitClient(Path(sys.argv[1]), logging.getLogger('x'), GitRemote(sys.argv[2]))\n"
+        "from airfreight.artifacts.git import GitClient\n"
+        "from airfreight.artifacts.git_access import GitRemote\n"
+        "remote = GitRemote(sys.argv[2], allow_loopback=True)\n"
+        "client = GitClient(Path(sys.argv[1]), logging.getLogger('x'), remote)\n"
         "print(client.run('ls-remote', sys.argv[2], 'refs/heads/main'))\n"
     )
     source = Path(__file__).parents[3] / "plugins"
