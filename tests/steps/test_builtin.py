@@ -12,7 +12,11 @@ def test_every_built_in_step_is_registered_by_its_kargo_name():
         "git-clear",
         "git-clone",
         "git-commit",
+        "git-merge-pr",
+        "git-open-pr",
         "git-push",
+        "git-wait-for-pr",
+        "github-push",
         "http",
         "yaml-update",
     )

@@ -44,6 +44,9 @@ def engine_maker(
         allow_credentials_over_http=settings.allow_credentials_over_http,
         author_name=settings.author_name,
         author_email=settings.author_email,
+        ui_base_url=address,
+        github_push_max_revisions=settings.github_push_max_revisions,
+        github_push_verify_untrusted_commits=settings.github_push_verify_untrusted_commits,
     )
 
     def engine_for(

@@ -32,6 +32,14 @@ class Settings:
     author_email: str = "no-reply@airfreight.invalid"
     """E-mail address of the author of commits where no step names one."""
 
+    github_push_max_revisions: int = 10
+    """Commits that one step github-push makes anew through GitHub's API. 10, as in Kargo: each is a request, and a
+    longer range mostly means a wrong target branch."""
+
+    github_push_verify_untrusted_commits: bool = False
+    """Whether github-push lets GitHub sign the commits as its own login's. Off: their authors stay, and GitHub shows
+    them as not verified."""
+
 
 def setting_names() -> tuple[str, ...]:
     """Return the names of all settings."""

@@ -62,12 +62,17 @@ class StepSettings:
 
     `allow_loopback`: http steps may reach this machine (on in demo and tests).
     `allow_credentials_over_http`: a login may travel unencrypted (on in demo and tests).
+    `ui_base_url`: the address of the UI, empty where it is not known.
+    `github_push_max_revisions`, `github_push_verify_untrusted_commits`: see the step github-push.
     """
 
     allow_loopback: bool = False
     allow_credentials_over_http: bool = False
     author_name: str = "Airfreight"
     author_email: str = "no-reply@airfreight.invalid"
+    ui_base_url: str = ""
+    github_push_max_revisions: int = 10
+    github_push_verify_untrusted_commits: bool = False
 
 
 @dataclass(frozen=True)

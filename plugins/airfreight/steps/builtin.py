@@ -12,7 +12,11 @@ from airfreight.steps.fail import FailStep
 from airfreight.steps.git_clear import GitClearStep
 from airfreight.steps.git_clone import GitCloneStep
 from airfreight.steps.git_commit import GitCommitStep
+from airfreight.steps.git_merge_pr import GitMergePRStep
+from airfreight.steps.git_open_pr import GitOpenPRStep
 from airfreight.steps.git_push import GitPushStep
+from airfreight.steps.git_wait_for_pr import GitWaitForPRStep
+from airfreight.steps.github_push import GitHubPushStep
 from airfreight.steps.http import HttpStep
 from airfreight.steps.registry import StepRegistry
 from airfreight.steps.yaml_update import YamlUpdateStep
@@ -28,7 +32,11 @@ def builtin_steps() -> tuple[PromotionStep[Any], ...]:
         GitClearStep(),
         GitCloneStep(),
         GitCommitStep(),
+        GitHubPushStep(),
+        GitMergePRStep(),
+        GitOpenPRStep(),
         GitPushStep(),
+        GitWaitForPRStep(),
         HttpStep(),
         YamlUpdateStep(),
     )
