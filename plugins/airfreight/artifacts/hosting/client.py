@@ -79,7 +79,9 @@ class HostingClient:
 
     def _exchange(self, call: Call) -> tuple[httpx.Response, bytes]:
         login = self._login
-        headers = {"User-Agent": "airfreight", **self.service.headers(login)}
+        named = {"User-Agent": "airfreight", **self.service.headers(login)}
+        # As bytes: httpx takes no text beyond ASCII, and a password may be any.
+        headers = [(name.encode(), value.encode()) for name, value in named.items()]
         try:
             with self.http() as client:
                 request = client.build_request(
@@ -93,7 +95,7 @@ class HostingClient:
                 return response, _read(response)
         except RefusedError as error:
             raise SettingsError(str(error)) from None
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError):
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
             raise ArtifactError(f"{self._where} has an address that cannot be asked") from None
         except httpx.HTTPError as error:
             # httpx's own text may hold a URL.
