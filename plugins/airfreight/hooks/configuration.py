@@ -26,8 +26,6 @@ def _read(name: str, default: Any) -> Any:
     try:
         if isinstance(default, bool):
             return conf.getboolean(_SECTION, name, fallback=default)
-        if isinstance(default, int):
-            return conf.getint(_SECTION, name, fallback=default)
         if isinstance(default, float):
             return conf.getfloat(_SECTION, name, fallback=default)
         return conf.get(_SECTION, name, fallback=default)

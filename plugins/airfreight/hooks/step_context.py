@@ -42,11 +42,11 @@ def engine_maker(
     step_settings = StepSettings(
         allow_loopback=settings.allow_loopback,
         allow_credentials_over_http=settings.allow_credentials_over_http,
-        author_name=settings.author_name,
-        author_email=settings.author_email,
         ui_base_url=address,
         github_push_max_revisions=settings.github_push_max_revisions,
         github_push_verify_untrusted_commits=settings.github_push_verify_untrusted_commits,
+        author_name=settings.author_name,
+        author_email=settings.author_email,
     )
 
     def engine_for(

@@ -68,11 +68,11 @@ class StepSettings:
 
     allow_loopback: bool = False
     allow_credentials_over_http: bool = False
-    author_name: str = "Airfreight"
-    author_email: str = "no-reply@airfreight.invalid"
     ui_base_url: str = ""
     github_push_max_revisions: int = 10
     github_push_verify_untrusted_commits: bool = False
+    author_name: str = "Airfreight"
+    author_email: str = "no-reply@airfreight.invalid"
 
 
 @dataclass(frozen=True)

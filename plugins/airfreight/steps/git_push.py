@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from airfreight.artifacts.git import GitOutcome, dated
 from airfreight.artifacts.git_urls import commit_url
-from airfreight.errors import RetryableStepError
+from airfreight.errors import ArtifactError, NotFoundError, RetryableStepError, TerminalStepError
 from airfreight.steps.base import PromotionStep, StepConfig, StepContext, StepResult
-from airfreight.steps.git_integration import delay_before, integrate, target_branch
 from airfreight.steps.git_worktree import (
     Text,
     Worktree,
@@ -21,6 +21,8 @@ from airfreight.steps.git_worktree import (
     require_ref_name,
     step_errors,
 )
+
+_FIRST_DELAY, _GROWTH, _JITTER, _LONGEST_DELAY = 1.0, 1.5, 0.5, 30.0  # seconds, but for the factors
 
 # "failed to update ref" and "reference already exists" are how git's own server words a lost race for a lock.
 _OVERTAKEN = re.compile(
@@ -80,9 +82,7 @@ class GitPushStep(PromotionStep[GitPushConfig]):
                 context.check_fence()
                 worktree.git.run("push", "origin", f"refs/tags/{config.tag}")
                 return StepResult(output=_output(worktree, None, config))
-            branch = target_branch(
-                worktree, config.target_branch, config.generate_target_branch, context
-            )
+            branch = _target(worktree, config, context)
             self._push(worktree, branch, config, context)
             return StepResult(output=_output(worktree, branch, config))
 
@@ -93,9 +93,9 @@ class GitPushStep(PromotionStep[GitPushConfig]):
         options = ["--force"] if force else []
         for attempt in range(config.max_attempts):
             if attempt:
-                self._sleep(delay_before(attempt, self._chance()))
+                self._sleep(self._delay(attempt))
             if not force:
-                integrate(worktree, branch, context)
+                _integrate(worktree, branch, context)
             context.check_fence()
             outcome = worktree.git.attempt("push", *options, "origin", f"HEAD:refs/heads/{branch}")
             if outcome.status == 0:
@@ -105,6 +105,53 @@ class GitPushStep(PromotionStep[GitPushConfig]):
         raise RetryableStepError(
             f"others pushed to branch {branch!r} before each of {config.max_attempts} attempts"
         )
+
+    def _delay(self, attempt: int) -> float:
+        """Return how many seconds to wait before this attempt, counted from 1."""
+        base = min(_FIRST_DELAY * _GROWTH ** min(attempt - 1, 20), _LONGEST_DELAY)
+        return min(base * (1 + _JITTER * self._chance()), _LONGEST_DELAY)
+
+
+def _target(worktree: Worktree, config: GitPushConfig, context: StepContext) -> str:
+    if config.generate_target_branch:
+        return f"kargo/promotion/{context.promotion}"
+    branch = config.target_branch
+    if branch is None:
+        current = worktree.git.attempt("symbolic-ref", "--quiet", "--short", "HEAD")
+        if current.status:
+            raise TerminalStepError("a commit or tag is checked out, no branch: set targetBranch")
+        branch = current.stdout
+    require_ref_name(branch, "branch")
+    return branch
+
+
+def _integrate(worktree: Worktree, branch: str, context: StepContext) -> None:
+    """Rebase onto what the remote branch holds by now; nothing to do where there is no such branch."""
+    upstream = f"refs/remotes/origin/{branch}"
+    try:
+        worktree.git.run(
+            "fetch", "--quiet", "--no-tags", "origin", f"+refs/heads/{branch}:{upstream}"
+        )
+    except NotFoundError:
+        return
+    when = {"GIT_COMMITTER_DATE": dated(context.started_at)["GIT_COMMITTER_DATE"]}
+    outcome = worktree.git.attempt("rebase", "--quiet", upstream, environment=when)
+    if outcome.status:
+        conflicts = worktree.git.attempt("diff", "--name-only", "--diff-filter=U").stdout
+        worktree.git.attempt("rebase", "--abort")
+        raise _rebase_error(worktree, branch, outcome, conflicts.split("\n"))
+
+
+def _rebase_error(
+    worktree: Worktree, branch: str, outcome: GitOutcome, conflicts: list[str]
+) -> TerminalStepError | ArtifactError:
+    if any(conflicts):
+        return TerminalStepError(
+            f"the commits conflict with what others pushed to branch {branch!r}, "
+            f"in {', '.join(conflicts)}; nothing was pushed",
+            failed=True,
+        )
+    return worktree.git.error("rebase", outcome)
 
 
 def _output(worktree: Worktree, branch: str | None, config: GitPushConfig) -> dict[str, Any]:

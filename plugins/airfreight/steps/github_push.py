@@ -29,8 +29,8 @@ from airfreight.errors import (
     TerminalStepError,
 )
 from airfreight.steps.base import PromotionStep, StepConfig, StepContext, StepResult
-from airfreight.steps.git_integration import delay_before, integrate, target_branch
 from airfreight.steps.git_worktree import Text, Worktree, open_worktree
+from airfreight.steps.github_integration import delay_before, integrate, target_branch
 from airfreight.steps.pull_request import client_of, waiting_out_limits
 
 _SEPARATOR = "\x1f"

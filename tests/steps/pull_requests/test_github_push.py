@@ -11,6 +11,7 @@ from airfreight.runtime.attempt import Attempt
 from airfreight.steps.git_clone import GitCloneStep
 from airfreight.steps.git_commit import GitCommitStep
 from airfreight.steps.github_push import GitHubPushStep
+from tests.git_http import git
 from tests.steps.examples import example_config
 from tests.steps.pull_requests.conftest import REPOSITORY, Bench, OneLogin
 from tests.steps.pull_requests.hosting_server import HostingServer
@@ -213,8 +214,6 @@ def test_a_merge_commit_keeps_its_parents(bench: Bench, hosted: HostingServer) -
     clone(bench.with_settings(**VERIFY), hosted, branch="main")
     commit(bench, "b.txt")
     out = bench.root / "out"
-    from tests.git_http import git
-
     git("merge", "--quiet", "--no-ff", "-m", "Merge", side, cwd=out)
     assert push(bench, targetBranch="new", force=True).status is StepStatus.SUCCEEDED
     assert hosted.run("log", "-1", "--format=%s", "new^1") == "Promote"

@@ -8,6 +8,7 @@ import pytest
 
 from airfreight.model.promotion import StepStatus
 from airfreight.runtime.attempt import Attempt
+from airfreight.steps.base import PromotionStep, StepResult
 from airfreight.steps.git_clone import GitCloneStep
 from airfreight.steps.git_commit import GitCommitStep
 from airfreight.steps.git_merge_pr import GitMergePRStep
@@ -23,18 +24,16 @@ PROVIDERS = ["github", "gitlab"]
 
 def push_change(bench: Bench, hosted: HostingServer) -> str:
     """Push a commit to the Promotion's own branch; return the branch."""
-    url = hosted.git.url(REPOSITORY)
     checkout = [{"path": "out", "branch": "main"}]
-    for kind, config in (
-        (GitCloneStep, {"repoURL": url, "checkout": checkout}),
-        (GitCommitStep, {"path": "out", "message": "Promote"}),
-        (GitPushStep, {"path": "out", "generateTargetBranch": True}),
-    ):
-        if kind is GitCommitStep:
-            (bench.root / "out/b.txt").write_text("new\n")
-        step = kind()
-        result = step.run(step.config_type.model_validate(config), bench.context())
-    return str((result.output or {})["branch"])
+    run(bench, GitCloneStep(), repoURL=hosted.git.url(REPOSITORY), checkout=checkout)
+    (bench.root / "out/b.txt").write_text("new\n")
+    run(bench, GitCommitStep(), path="out", message="Promote")
+    pushed = run(bench, GitPushStep(), path="out", generateTargetBranch=True)
+    return str((pushed.output or {})["branch"])
+
+
+def run(bench: Bench, step: PromotionStep[Any], **config: Any) -> StepResult:
+    return step.run(step.config_type.model_validate(config), bench.context())
 
 
 def config_for(hosted: HostingServer, provider: str, **config: Any) -> dict[str, Any]:
@@ -97,10 +96,6 @@ def test_another_promotion_opens_another_request(
     bench.promotion = "dev.01hy.abcdef0"
     assert opened(bench, hosted, provider).output != first.output
     assert [one.number for one in hosted.requests] == [1, 2]
-
-
-class KilledError(Exception):
-    """The process ends here."""
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

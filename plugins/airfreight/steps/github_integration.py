@@ -1,4 +1,4 @@
-"""What git-push and github-push share: the branch they push to, others' commits below one's own, the pace of tries."""
+"""Where github-push pushes to, how others' commits come below one's own, and the pace of its tries."""
 
 from __future__ import annotations
 
