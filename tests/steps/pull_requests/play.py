@@ -6,7 +6,14 @@ import json
 from pathlib import Path
 from typing import Any, TypeVar
 
-from airfreight.artifacts.hosting.protocol import Answer, Call, Exchange, HostingService, Pause
+from airfreight.artifacts.hosting.protocol import (
+    Answer,
+    Call,
+    Exchange,
+    HostingService,
+    Pause,
+    PullRequest,
+)
 from airfreight.artifacts.hosting.services import service_of
 
 BODIES = Path(__file__).parent / "bodies"
@@ -55,3 +62,11 @@ def play(exchange: Exchange[T], *answers: Answer) -> tuple[T, list[Call | Pause]
     except StopIteration as end:
         assert not left
         return end.value, asked
+
+
+def get(name: str, state: str, /, **changes: Any) -> PullRequest:
+    """Return the pull request of a recorded body; `changes` replace keys of it."""
+    answers = [Answer(body=body(f"{name}/{state}", **changes))]
+    if name == "bitbucket" and state == "merged":
+        answers.append(Answer(body=body("bitbucket/commit")))
+    return play(service(name).get(NUMBERS[name]), *answers)[0]
