@@ -134,9 +134,10 @@ def test_the_words_of_each_service_are_found_in_its_errors(
     ("settings", "problem"),
     [
         ({"credential": None}, "no git credential of the project is for this repository"),
+        ({"credential": Credential("git", "")}, "the git credential has no password"),
         ({}, "none is sent over plain http"),
     ],
-    ids=["no login", "plain http"],
+    ids=["no login", "a key only", "plain http"],
 )
 def test_a_visit_without_login_says_why_there_was_none(
     settings: dict[str, Any], problem: str

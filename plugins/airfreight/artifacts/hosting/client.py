@@ -151,6 +151,8 @@ class HostingClient:
 
     @property
     def _login(self) -> Credential | None:
+        if self.credential is None or not self.credential.password:
+            return None
         secure = self.service.base_url.startswith("https://")
         return self.credential if secure or self.allow_credentials_over_http else None
 
@@ -162,6 +164,8 @@ class HostingClient:
     def _who(self) -> str:
         if self.credential is None:
             return "a visit without login (no git credential of the project is for this repository)"
+        if not self.credential.password:
+            return "a visit without login (the git credential has no password, which would be the token)"
         if self._login is None:
             return (
                 "a visit without login (none is sent over plain http; use https,"
