@@ -74,6 +74,7 @@ class GitHubPushStep(PromotionStep[GitHubPushConfig]):
 
     :param sleep: waits for so many seconds between two tries.
     :param chance: draws from 0 to 1, to spread the tries of those who compete.
+    :param provider: tells which service hosts the repository at a URL.
     """
 
     kind = "github-push"
@@ -83,9 +84,11 @@ class GitHubPushStep(PromotionStep[GitHubPushConfig]):
         self,
         sleep: Callable[[float], None] = time.sleep,
         chance: Callable[[], float] = random.random,
+        provider: Callable[[str], str | None] = provider_of,
     ) -> None:
         self._sleep = sleep
         self._chance = chance
+        self._provider = provider
 
     def run(self, config: GitHubPushConfig, context: StepContext) -> StepResult:
         """Push, after a rebase where others were faster; the checkout then holds what GitHub made."""
@@ -93,7 +96,7 @@ class GitHubPushStep(PromotionStep[GitHubPushConfig]):
 
     def _run(self, config: GitHubPushConfig, context: StepContext) -> StepResult:
         worktree = open_worktree(context, config.path)
-        github = _service(worktree)
+        github = _service(worktree, self._provider(worktree.remote.url))
         verify = not config.insecure_skip_tls_verify
         login = worktree.remote.credential
         hosting = client_of(context, github, login, self._sleep, verify=verify)
@@ -245,10 +248,10 @@ class _Replay:
         self.worktree.git.run("reset", "--quiet", "--hard", commit)
 
 
-def _service(worktree: Worktree) -> GitHub:
+def _service(worktree: Worktree, provider: str | None) -> GitHub:
     """Return the repository on GitHub; raises TerminalStepError where it is elsewhere or has no login."""
     url = worktree.remote.url
-    if provider_of(url) != "github":
+    if provider != "github":
         raise TerminalStepError(
             f"github-push needs a repository on GitHub, and {url} is none: use git-push"
         )

@@ -4,12 +4,14 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from airfreight.artifacts.guarded_http import guarded_client
 from airfreight.model.credential import Credential
 from airfreight.runtime.attempt import Attempt, attempt_step
 from airfreight.steps.base import PromotionStep, StepContext, StepSettings
@@ -21,23 +23,7 @@ TOKEN = "gh5_s3cret-token"
 REPOSITORY = "shop/gitops"
 
 
-class ToThisMachine(httpx.BaseTransport):
-    """Sends every request to this machine, whatever its host is called."""
-
-    def __init__(self) -> None:
-        self._inner = httpx.HTTPTransport()
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        request.url = request.url.copy_with(host="127.0.0.1")
-        return self._inner.handle_request(request)
-
-    def close(self) -> None:
-        self._inner.close()
-
-
-def local_client(**settings: Any) -> httpx.Client:
-    settings.pop("verify")
-    return httpx.Client(transport=ToThisMachine(), **settings)
+local_client = partial(guarded_client, allow_loopback=True)
 
 
 @dataclass
