@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import shutil
 import ssl
 import subprocess
 import tempfile
 import threading
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 _PERSON = ("Test", "test@example.com")
 
+Api = Callable[[str, str, Mapping[str, str], bytes], tuple[int, Any]]
 
-def git(*arguments: str, cwd: Path, date: str = "2024-01-01T00:00:00Z") -> str:
-    """Run git without any configuration of the machine and return what it printed."""
-    environment = {
+
+def git(
+    *arguments: str,
+    cwd: Path,
+    date: str = "2024-01-01T00:00:00Z",
+    environment: Mapping[str, str] | None = None,
+) -> str:
+    """Run git without any configuration of the machine and return what it printed; `environment` wins."""
+    ours = {
         "PATH": os.environ["PATH"],
         "HOME": os.devnull,
         "GIT_CONFIG_NOSYSTEM": "1",
@@ -29,10 +39,9 @@ def git(*arguments: str, cwd: Path, date: str = "2024-01-01T00:00:00Z") -> str:
         "GIT_COMMITTER_EMAIL": _PERSON[1],
         "GIT_AUTHOR_DATE": date,
         "GIT_COMMITTER_DATE": date,
+        **(environment or {}),
     }
-    done = subprocess.run(
-        ["git", *arguments], cwd=cwd, env=environment, capture_output=True, check=False
-    )
+    done = subprocess.run(["git", *arguments], cwd=cwd, env=ours, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode().rstrip("\n")
 
@@ -41,7 +50,8 @@ class GitHttpServer:
     """Serves bare repositories on this machine; with `user` and `password` it wants that login.
 
     With `tls` it speaks https. `redirects` sends a repository's requests to another base URL; `authorizations` is every
-    such header that came.
+    such header that came. `api` answers what comes below /api/: it gets method, path with query, headers, body; returns
+    status and JSON.
     """
 
     def __init__(
@@ -52,6 +62,7 @@ class GitHttpServer:
         self.password = password
         self.redirects: dict[str, str] = {}
         self.authorizations: list[str] = []
+        self.api: Api | None = None
         self._server = ThreadingHTTPServer(
             ("127.0.0.1", 0), type("Handler", (_Handler,), {"git": self})
         )
@@ -134,6 +145,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._answer()
 
+    do_PUT = do_PATCH = do_DELETE = do_POST
+
     def log_message(self, format: str, *args: object) -> None:
         """Keep the test output quiet."""
 
@@ -142,6 +155,9 @@ class _Handler(BaseHTTPRequestHandler):
         authorization = self.headers.get("Authorization", "")
         if authorization:
             self.git.authorizations.append(authorization)
+        if self.git.api and self.path.startswith("/api/"):
+            self._ask(self.git.api, body)
+            return
         name = self.path.split("/")[1].removesuffix(".git")
         if name in self.git.redirects:
             rest = self.path.split("/", 2)[2]
@@ -150,6 +166,15 @@ class _Handler(BaseHTTPRequestHandler):
             self._plain(401, {"WWW-Authenticate": 'Basic realm="git"'})
         else:
             self._run(body)
+
+    def _ask(self, api: Api, body: bytes) -> None:
+        status, answer = api(self.command, self.path, dict(self.headers), body)
+        content = b"" if answer is None else json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
 
     def _plain(self, status: int, headers: dict[str, str]) -> None:
         self.send_response(status)

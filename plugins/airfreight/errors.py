@@ -24,9 +24,9 @@ arise and raised again as one of these; no message holds a credential.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 
 class AirfreightError(Exception):
@@ -136,10 +136,13 @@ class StepError(AirfreightError):
 
 
 class TerminalStepError(StepError):
-    """No retry can help: the step ends as Errored, or as Failed where `failed` says so."""
+    """No retry can help: the step ends as Errored, or as Failed where `failed` says so; `output` is its last."""
 
-    def __init__(self, message: str, *, failed: bool = False) -> None:
+    def __init__(
+        self, message: str, *, failed: bool = False, output: Mapping[str, Any] | None = None
+    ) -> None:
         self.failed = failed
+        self.output = output
         super().__init__(message)
 
 

@@ -364,3 +364,20 @@ def test_the_work_directory_is_needed_while_a_step_that_is_left_uses_it(kinds, c
     status = PromotionStatus(phase=PromotionPhase.RUNNING, current_step=current)
     here = promotion(*({"uses": kind} for kind in kinds))
     assert needs_workdir(here, status, World().registry) is expected
+
+
+@pytest.mark.parametrize("failed", [True, False], ids=["failed", "errored"])
+def test_a_step_that_ends_for_good_may_have_a_last_output(failed):
+    polled = StepResult(StepStatus.RUNNING, {"open": True})
+    last = TerminalStepError("closed", failed=failed, output={"open": False})
+    world = World([ScriptedStep(polled, last)])
+    made = promotion(USES)
+    ended = world.run(made, world.run(made))
+    assert ended.state == {"step-1": {"open": False}}
+
+
+def test_a_step_that_ends_for_good_without_an_output_keeps_its_earlier_one():
+    world = World([ScriptedStep(StepResult(StepStatus.RUNNING, {"open": True}), FAIL)])
+    made = promotion(USES)
+    ended = world.run(made, world.run(made))
+    assert ended.state == {"step-1": {"open": True}}

@@ -81,8 +81,8 @@ def commit_url(repository: str, commit: str, provider: str | None = None) -> str
 
     Provider by host: `kargo.md` §2.4, "Provider matrix".
     """
-    host, base = _web_address(repository)
-    provider = provider or next((name for name, rule in _PROVIDERS if rule.search(host)), None)
+    base = web_address(repository)
+    provider = provider or provider_of(repository)
     if provider is None:
         return None
     if provider == "azure":
@@ -92,15 +92,21 @@ def commit_url(repository: str, commit: str, provider: str | None = None) -> str
     return f"{base}/{_COMMIT_PATHS[provider]}/{commit}"
 
 
-def _web_address(repository: str) -> tuple[str, str]:
-    """Return host and browsable address; SSH becomes https on the usual port."""
+def provider_of(repository: str) -> str | None:
+    """Return which service the host's name tells, or None."""
+    host = urlsplit(web_address(repository)).hostname or ""
+    return next((name for name, rule in _PROVIDERS if rule.search(host)), None)
+
+
+def web_address(repository: str) -> str:
+    """Return the browsable address of a repository; SSH becomes https on the usual port."""
     scp = None if "://" in repository else _SCP_LIKE.fullmatch(repository)
     if scp is not None:
-        scheme, host, authority, path = "https", scp["host"], scp["host"], scp["path"]
+        scheme, authority, path = "https", scp["host"], scp["path"]
     else:
         parts = urlsplit(repository)
         host = parts.hostname or ""
         scheme = "https" if parts.scheme == "ssh" else parts.scheme
         authority = host if parts.scheme == "ssh" else parts.netloc.rpartition("@")[2]
         path = parts.path
-    return host.lower(), f"{scheme}://{authority}/{path.strip('/').removesuffix('.git')}"
+    return f"{scheme}://{authority}/{path.strip('/').removesuffix('.git')}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 
 @dataclass(frozen=True)
@@ -20,3 +22,13 @@ class Credential:
     known_hosts: str = ""
     ca_certificate: str = ""
     signing_key: str = field(default="", repr=False)
+
+    def mask(self, text: str) -> str:
+        """Return `text` with every spelling of the password replaced: plain, in a URL, as Basic authentication."""
+        if not self.password:
+            return text
+        pairs = (f"{self.username}:{self.password}", f":{self.password}")
+        basic = [base64.b64encode(pair.encode()).decode() for pair in pairs]
+        for spelling in (*basic, self.password, quote(self.password, safe="")):
+            text = text.replace(spelling, "***")
+        return text

@@ -55,9 +55,11 @@ def attempt_step(
     try:
         result = kind.run(typed, context)
     except TerminalStepError as error:
+        output = None if error.output is None else dict(error.output)
         if error.failed:
-            return _terminal(StepStatus.FAILED, str(error))
-        return _terminal(StepStatus.ERRORED, f"an unrecoverable error occurred: {error}")
+            return replace(_terminal(StepStatus.FAILED, str(error)), output=output)
+        ended = _terminal(StepStatus.ERRORED, f"an unrecoverable error occurred: {error}")
+        return replace(ended, output=output)
     except RetryableStepError as error:
         status = StepStatus.FAILED if error.failed else StepStatus.ERRORED
         return Attempt(status, error=str(error))

@@ -266,9 +266,10 @@ def _outputs(
 ) -> dict[str, Any]:
     """Return what the run changes in the Promotion's state.
 
-    A run that raised keeps what an earlier one put out (Kargo forgets it): a pushed branch must be found again.
+    A run that raised without an output keeps what an earlier one put out (Kargo forgets it): a pushed branch must be
+    found again.
     """
-    if attempt.error is not None:
+    if attempt.error is not None and attempt.output is None:
         return {step.alias: state.get(step.alias)}
     output = attempt.output
     changed: dict[str, Any] = {step.alias: output}

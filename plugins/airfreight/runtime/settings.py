@@ -34,6 +34,14 @@ class Settings:
     """Seconds between two looks of a gate that waits for a person. An hour: each look takes a worker for a second, and
     answers in the seconds around it are retried. Under 30 where nobody answers by hand only."""
 
+    github_push_max_revisions: int = 10
+    """Commits that one step github-push makes anew through GitHub's API. 10, as in Kargo: each is a request, and a
+    longer range mostly means a wrong target branch."""
+
+    github_push_verify_untrusted_commits: bool = False
+    """Whether github-push lets GitHub sign the commits as its own login's. Off: their authors stay, and GitHub shows
+    them as not verified."""
+
     workspace_folder: str = ""
     """Folder for the work directories of running promotions. Empty: ``airfreight`` in the system's temporary folder."""
 

@@ -100,11 +100,16 @@ class StepSettings:
     `allow_credentials_over_http`: a login may travel unencrypted (on in demo and tests).
     `expression_limits`: those of each expression that a step evaluates itself.
     `allow_render_network`: rendering may fetch what a kustomization names elsewhere.
+    `ui_base_url`: the address of the UI, empty where it is not known.
+    `github_push_max_revisions`, `github_push_verify_untrusted_commits`: see the step github-push.
     """
 
     allow_loopback: bool = False
     allow_credentials_over_http: bool = False
     allow_render_network: bool = False
+    ui_base_url: str = ""
+    github_push_max_revisions: int = 10
+    github_push_verify_untrusted_commits: bool = False
     author_name: str = "Airfreight"
     author_email: str = "no-reply@airfreight.invalid"
     expression_limits: Limits = DEFAULT_LIMITS

@@ -13,8 +13,13 @@ from airfreight.steps.file_write import FileWriteStep
 from airfreight.steps.git_clear import GitClearStep
 from airfreight.steps.git_clone import GitCloneStep
 from airfreight.steps.git_commit import GitCommitStep
+from airfreight.steps.git_merge_pr import GitMergePRStep
+from airfreight.steps.git_open_pr import GitOpenPRStep
 from airfreight.steps.git_push import GitPushStep
 from airfreight.steps.git_signing import SigningKeys
+from airfreight.steps.git_tag import GitTagStep
+from airfreight.steps.git_wait_for_pr import GitWaitForPRStep
+from airfreight.steps.github_push import GitHubPushStep
 from airfreight.steps.helm_template import HelmTemplateStep
 from airfreight.steps.helm_update_chart import HelmUpdateChartStep
 from airfreight.steps.http import HttpStep
@@ -45,10 +50,17 @@ def builtin_steps() -> tuple[PromotionStep[Any], ...]:
         FailStep(),
         FileWriteStep(),
         GitClearStep(),
+        GitCloneStep(),
         GitCloneStep(keys),
+        GitCommitStep(),
         GitCommitStep(keys),
+        GitHubPushStep(),
+        GitMergePRStep(),
+        GitOpenPRStep(),
+        GitPushStep(),
         GitPushStep(keys),
         GitTagStep(keys),
+        GitWaitForPRStep(),
         HelmTemplateStep(),
         HelmUpdateChartStep(),
         HttpDownloadStep(),

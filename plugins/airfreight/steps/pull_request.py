@@ -1,0 +1,91 @@
+"""What the steps on pull requests share: their common fields, the client for the repository, waiting out a limit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+
+from pydantic import Field
+
+from airfreight.artifacts.hosting.client import HostingClient
+from airfreight.artifacts.hosting.protocol import HostingService
+from airfreight.artifacts.hosting.services import Provider, service_of
+from airfreight.errors import ArtifactError, TerminalStepError, TransientError
+from airfreight.model.credential import Credential
+from airfreight.model.promotion import StepStatus
+from airfreight.steps.base import StepConfig, StepContext, StepResult
+from airfreight.steps.git_worktree import remote_of, step_errors
+
+_SHORTEST_WAIT = timedelta(seconds=10)
+_REQUEST_TIMEOUT = 30.0  # seconds; services compute some answers while one waits
+
+
+class RepositoryConfig(StepConfig):
+    """Which repository, and on which service."""
+
+    repo_url: str = Field(alias="repoURL", min_length=1)
+    provider: Provider | None = None
+    insecure_skip_tls_verify: bool = Field(default=False, alias="insecureSkipTLSVerify")
+
+
+class NumberedConfig(RepositoryConfig):
+    """Which pull request of it."""
+
+    pr_number: int = Field(alias="prNumber", ge=1)
+
+
+def open_hosting(
+    context: StepContext, config: RepositoryConfig, sleep: Callable[[float], object]
+) -> HostingClient:
+    """Return the client for the repository, with the project's login for it; raises TerminalStepError."""
+    remote = remote_of(context, config.repo_url)
+    try:
+        service = service_of(config.repo_url, config.provider)
+    except ArtifactError as error:
+        raise TerminalStepError(str(error)) from None
+    verify = not config.insecure_skip_tls_verify
+    return client_of(context, service, remote.credential, sleep, verify=verify)
+
+
+def client_of(
+    context: StepContext,
+    service: HostingService,
+    login: Credential | None,
+    sleep: Callable[[float], object],
+    *,
+    verify: bool,
+) -> HostingClient:
+    """Return the client for `service`; `verify` says whether its certificate is checked."""
+    return HostingClient(
+        service=service,
+        http=partial(context.http, timeout=_REQUEST_TIMEOUT, verify=verify),
+        credential=login,
+        allow_credentials_over_http=context.settings.allow_credentials_over_http,
+        sleep=sleep,
+    )
+
+
+def waiting_out_limits(context: StepContext, act: Callable[[], StepResult]) -> StepResult:
+    """Return what `act` returns; where the service asks for a pause, Running until that is over.
+
+    A limit says nothing about the pull request and is no error of the step. What it put out before is kept.
+    """
+    with step_errors():
+        try:
+            return act()
+        except TransientError as error:
+            if error.retry_after is None:
+                raise
+            wait = max(timedelta(seconds=error.retry_after), _SHORTEST_WAIT)
+            return waiting(str(error), wait, context)
+
+
+def waiting(message: str, poll_interval: timedelta, context: StepContext) -> StepResult:
+    """Return Running; the engine asks again after `poll_interval`, 10 s at the least."""
+    return StepResult(
+        StepStatus.RUNNING,
+        context.previous_output,
+        message,
+        max(poll_interval, _SHORTEST_WAIT),
+    )
