@@ -107,10 +107,10 @@ class SchedulerLog:
 
 
 def use(world: World, settings: Settings) -> None:
-    """Restart the scheduler with these settings."""
+    """Restart the scheduler with these settings and wait until it has begun to work."""
+    log = SchedulerLog(world)
     world.stack.restart("scheduler", settings.env())
-    time.sleep(5)
-    world.stack.wait_until_healthy(60)
+    eventually(lambda: len(log.loops()) >= 5, 120)
 
 
 def count_tasks(world: World, dag_id: str, *states: str) -> int:

@@ -191,13 +191,15 @@ def wait_for_dags(world: World, pattern: str, count: int) -> None:
 
 
 def unpause_all(world: World) -> None:
-    """Switch every DAG on, a page at a time."""
+    """Switch every DAG on, a page at a time, and have the files parsed again: only then Airflow starts watchers."""
     query = {"dag_id_pattern": "%", "paused": "true", "limit": "100"}
     body = {"is_paused": False}
     while (
         world.rest.patch("/api/v2/dags", params=query, json=body).raise_for_status().json()["dags"]
     ):
         pass
+    for file in (world.folder / "dags").glob("*.py"):
+        file.touch()
 
 
 def print_sample(title: str, scale: Scale, sample: Sample) -> None:
