@@ -16,7 +16,7 @@ import re
 import statistics
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -30,7 +30,8 @@ from tests.live.manifests import project, warehouse
 from tests.live.world import REPO, RegisterStore, World, eventually, running_world
 
 _PER_PROJECT = 50
-_POLL = re.compile(r'"GET /v2/(\S+)/tags/list')
+# The repository, and who asks where the query says so.
+_POLL = re.compile(r'"GET /v2/(\S+)/tags/list(\S*)')
 _WATCHING = re.compile(r"(\d+) watchers currently running")
 
 PLAIN_DAGS = '''"""Airflow DAGs that plain watchers wake."""
@@ -42,7 +43,7 @@ from benchmarks.plain_watcher import PlainWatcher
 
 for number in range({count}):
     name = f"plain{{number}}"
-    url = f"http://{host}/v2/watch/app{{number % {repositories}}}/tags/list"
+    url = f"http://{host}/v2/watch/app{{number % {repositories}}}/tags/list?by={{name}}"
     trigger = PlainWatcher(url=url, watcher=name, interval={interval})
     asset = Asset(name, watchers=[AssetWatcher(name=name, trigger=trigger)])
     with DAG(dag_id=name, schedule=[asset]) as globals()[name]:
@@ -70,12 +71,15 @@ class Scale:
 
 @dataclass
 class Sample:
-    """What one stretch of time showed; CPU and length in seconds, memory in bytes, moments on the monotonic clock."""
+    """What one stretch of time showed; CPU and length in seconds, memory in bytes, moments on the monotonic clock.
+
+    `polls` are by repository and who polls it, where the query says so.
+    """
 
     length: float = 0.0
     cpu: float = 0.0
     peak_rss: int = 0
-    polls: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    polls: dict[tuple[str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
 
 
 def tree(pid: int) -> list[psutil.Process]:
@@ -96,7 +100,7 @@ def rss(pid: int) -> int:
 
 
 @contextmanager
-def polls_of(log: Path, into: Mapping[str, list[float]]) -> Iterator[None]:
+def polls_of(log: Path, into: Mapping[tuple[str, str], list[float]]) -> Iterator[None]:
     """Add the moment of every poll that the registry logs meanwhile; good to 20 ms."""
     stopped = threading.Event()
 
@@ -108,7 +112,7 @@ def polls_of(log: Path, into: Mapping[str, list[float]]) -> Iterator[None]:
                 *whole, rest = (rest + lines.read()).split("\n")
                 for line in whole:
                     if found := _POLL.search(line):
-                        into[found.group(1)].append(time.monotonic())
+                        into[found.group(1), found.group(2)].append(time.monotonic())
 
     thread = threading.Thread(target=follow)
     thread.start()
@@ -208,7 +212,10 @@ def print_sample(title: str, scale: Scale, sample: Sample) -> None:
         for moments in sample.polls.values()
         for earlier, later in itertools.pairwise(moments)
     )
-    counts = sorted(len(moments) for moments in sample.polls.values())
+    by_repository: Counter[str] = Counter()
+    for (repository, _), moments in sample.polls.items():
+        by_repository[repository] += len(moments)
+    counts = sorted(by_repository.values())
     p99 = lateness[math.ceil(0.99 * len(lateness)) - 1]
     print(
         f"{title}, {scale.warehouses} on {scale.repositories} repositories, {sample.length:.0f} s"
