@@ -300,7 +300,7 @@ def running_world(extra_env: Mapping[str, str] | None = None) -> Iterator[World]
             extra_env=env | dict(extra_env or {}),
         ) as stack,
     ):
-        stack.wait_until_healthy(120)
+        stack.wait_until_healthy(300)
         with stack.api() as rest:
             yield World(stack, registry, git, barrier, folder, rest, leaking_processes)
     if not os.environ.get("AIRFREIGHT_KEEP_LIVE"):
