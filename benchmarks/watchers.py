@@ -27,7 +27,7 @@ import psutil
 
 from airfreight.runtime.watch import HANDLED
 from tests.live.manifests import project, warehouse
-from tests.live.world import REPO, RegisterStore, World, eventually, running_world
+from tests.live.world import REPO, World, eventually, running_world
 
 _PER_PROJECT = 50
 # The repository, and who asks where the query says so.
@@ -168,11 +168,24 @@ def add_warehouses(world: World, scale: Scale) -> None:
     for owner in owners:
         world.add_project(owner, manifests(scale, owner))
     wait_for_dags(world, "warehouse", scale.warehouses)
+    ids = watch_ids(world)
     for number in range(scale.warehouses):
-        uri = f"airfreight://{scale.owner(number)}/warehouses/w{number}/watch"
         repository = f"{world.registry.host}/{scale.repository(number)}"
         handled = {repository: f"{scale.major(number)}.0.0"}
-        RegisterStore(world, uri).set(HANDLED, handled)
+        key = ids[f"airfreight://{scale.owner(number)}/warehouses/w{number}/watch"]
+        path = f"/api/v2/assets/{key}/state-store/{HANDLED}"
+        world.rest.put(path, json={"value": handled}).raise_for_status()
+
+
+def watch_ids(world: World) -> dict[str, int]:
+    """Return URI → id of every asset of a Warehouse, read a page at a time."""
+    found: dict[str, int] = {}
+    for offset in itertools.count(0, 100):
+        page = world.get("/assets", uri_pattern="/warehouses/", limit=100, offset=offset)["assets"]
+        if not page:
+            break
+        found |= {asset["uri"]: asset["id"] for asset in page}
+    return found
 
 
 def add_plain(world: World, scale: Scale) -> None:
