@@ -142,10 +142,18 @@ class Stack:
         """SIGKILL one component (such as ``scheduler``) with every process below it, its tasks included."""
         self._children[name].kill()
 
-    def restart(self, name: str) -> None:
-        """Start one component again, killing it first where it still runs."""
+    def restart(self, name: str, extra_env: Mapping[str, str] | None = None) -> None:
+        """Start one component again, killing it first where it still runs.
+
+        `extra_env` counts for it, and for every component that is started from now on.
+        """
         self.kill(name)
-        self._children[name].start()
+        self._extra_env.update(extra_env or {})
+        self._start(name, name.split("+")[0])
+
+    def pid(self, name: str) -> int:
+        """The id of a component's first process."""
+        return self._children[name].pid
 
     def start_another(self, name: str) -> str:
         """Start one more component of the kind `name` beside those that run; return its own name."""

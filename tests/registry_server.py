@@ -76,9 +76,14 @@ class DebianRegistry:
         self._log.close()
         self._folder.cleanup()
 
+    @property
+    def log(self) -> Path:
+        """The registry's own log, a line for each request."""
+        return Path(self._folder.name) / "log"
+
     def polls(self, repository: str) -> int:
         """Return how often the tags of `repository` were listed so far, a page each."""
-        lines = (Path(self._folder.name) / "log").read_text(errors="replace").splitlines()
+        lines = self.log.read_text(errors="replace").splitlines()
         return sum(f'"GET /v2/{repository}/tags/list' in line for line in lines)
 
     def push_image(

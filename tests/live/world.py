@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -266,8 +266,11 @@ class RegisterStore:
 
 
 @contextmanager
-def running_world() -> Iterator[World]:
-    """Start everything and stop it after the block. With AIRFREIGHT_KEEP_LIVE set the folder stays, logs and all."""
+def running_world(extra_env: Mapping[str, str] | None = None) -> Iterator[World]:
+    """Start everything and stop it after the block. With AIRFREIGHT_KEEP_LIVE set the folder stays, logs and all.
+
+    `extra_env` reaches every component of Airflow and wins over what is set here.
+    """
     # PostgreSQL runs as another user where we are root: a folder that only we can enter is closed to it.
     folder = Path(tempfile.mkdtemp(prefix="airfreight-live-"))
     folder.chmod(0o755)
@@ -294,10 +297,10 @@ def running_world() -> Iterator[World]:
             folder / "dags",
             REPO / "plugins",
             api_port=free_port(),
-            extra_env=env,
+            extra_env=env | dict(extra_env or {}),
         ) as stack,
     ):
-        stack.wait_until_healthy(120)
+        stack.wait_until_healthy(300)
         with stack.api() as rest:
             yield World(stack, registry, git, barrier, folder, rest, leaking_processes)
     if not os.environ.get("AIRFREIGHT_KEEP_LIVE"):

@@ -2,22 +2,25 @@ from __future__ import annotations
 
 import pytest
 
-from airfreight.runtime.watch import REPEAT_AFTER, Watch
+from airfreight.runtime.watch import COMPARE_AFTER, REPEAT_AFTER, Watch
 
 FIRED = Watch("1.1.0", 100.0)
+HANDLED = Watch("1.1.0", 100.0, was_handled=True)
 
 LOOKS = {
-    "news": (Watch(), "1.1.0", "1.0.0", 5.0, True),
-    "news, and nothing was ever handled": (Watch(), "1.1.0", None, 5.0, True),
-    "nothing is there": (Watch(), "", "1.0.0", 5.0, False),
-    "handled, after a restart": (Watch(), "1.1.0", "1.1.0", 5.0, False),
-    "fired for a moment ago": (FIRED, "1.1.0", "1.0.0", 101.0, False),
-    "fired for, and never handled": (FIRED, "1.1.0", "1.0.0", 100.0 + REPEAT_AFTER, True),
-    "more news at once": (FIRED, "1.2.0", "1.0.0", 101.0, True),
-    "back to what was before": (FIRED, "1.0.0", "1.1.0", 101.0, True),
+    "the first look": (Watch(), "1.1.0", 5.0, True),
+    "nothing is there": (Watch(), "", 5.0, False),
+    "fired for a moment ago": (FIRED, "1.1.0", 101.0, False),
+    "fired for, and perhaps never handled": (FIRED, "1.1.0", 100.0 + REPEAT_AFTER, True),
+    "handled": (HANDLED, "1.1.0", 100.0 + REPEAT_AFTER, False),
+    "handled long ago": (HANDLED, "1.1.0", 100.0 + COMPARE_AFTER, True),
+    "news after what was fired for": (FIRED, "1.2.0", 101.0, True),
+    "news after what was handled": (HANDLED, "1.2.0", 101.0, True),
+    "back to what was before": (HANDLED, "1.0.0", 101.0, True),
+    "all tags are gone": (FIRED, "", 100.0 + REPEAT_AFTER, False),
 }
 
 
-@pytest.mark.parametrize(("watch", "seen", "handled", "now", "expected"), LOOKS.values(), ids=LOOKS)
-def test_a_watcher_fires_for_what_was_not_handled(watch, seen, handled, now, expected):
-    assert watch.should_fire(seen, handled, now) is expected
+@pytest.mark.parametrize(("watch", "seen", "now", "expected"), LOOKS.values(), ids=LOOKS)
+def test_a_watcher_compares_what_changed_and_the_rest_once_in_a_while(watch, seen, now, expected):
+    assert watch.is_due(seen, now) is expected

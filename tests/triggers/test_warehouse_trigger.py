@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airfreight.model.warehouse import ImageSubscription
-from airfreight.runtime.watch import HANDLED, REPEAT_AFTER
+from airfreight.runtime.watch import COMPARE_AFTER, HANDLED, REPEAT_AFTER
 from airfreight.triggers.warehouse import WarehouseTrigger
 
 REPOSITORY = "registry.example/web"
@@ -18,9 +18,11 @@ class Store:
 
     def __init__(self, handled: Any = None) -> None:
         self.handled = handled
+        self.reads = 0
 
     async def aget(self, key: str, default: Any) -> Any:
         assert key == HANDLED
+        self.reads += 1
         return default if self.handled is None else self.handled
 
 
@@ -77,6 +79,15 @@ async def test_a_watcher_that_joins_late_fires_for_what_is_there():
 
 async def test_a_watcher_does_not_fire_again_after_a_restart_for_what_was_handled():
     assert await fired(watcher(HANDLED_1_0), [tags("1.0.0"), REPEAT_AFTER, tags("1.0.0")]) == []
+
+
+async def test_a_quiet_repository_is_polled_without_a_read_of_the_register():
+    made = watcher(HANDLED_1_0)
+    polls = [tags("1.0.0"), 10, tags("1.0.0"), REPEAT_AFTER, tags("1.0.0")]
+    polls += [COMPARE_AFTER, tags("1.0.0")]
+    assert await fired(made, polls) == []
+    assert isinstance(made.asset_state_store, Store)
+    assert made.asset_state_store.reads == 2
 
 
 async def test_a_watcher_fires_again_after_a_while_for_what_was_not_handled():

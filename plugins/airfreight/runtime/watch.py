@@ -14,16 +14,24 @@ HANDLED = "handled"
 # Seconds: longer than a woken DAG takes to discover and to trigger its pipeline.
 REPEAT_AFTER = 120.0
 
+# Seconds. A tag that was handled stays so, unless somebody changes the register by hand.
+COMPARE_AFTER = 3600.0
+
 
 @dataclass(frozen=True)
 class Watch:
-    """What a watcher fired for last, and when on the monotonic clock, in seconds."""
+    """The tag that a watcher compared last, when on the monotonic clock, in seconds, and whether it was handled."""
 
-    fired: str = ""
+    compared: str = ""
     at: float = 0.0
+    was_handled: bool = False
 
-    def should_fire(self, seen: str, handled: str | None, now: float) -> bool:
-        """Say whether `seen` is news: not handled, and not fired for a moment ago."""
-        if not seen or seen == handled:
+    def is_due(self, seen: str, now: float) -> bool:
+        """Say whether to compare `seen` with what was handled.
+
+        Not at every poll: a read of the register costs the triggerer far more than a shared poll does.
+        """
+        if not seen:
             return False
-        return seen != self.fired or now - self.at >= REPEAT_AFTER
+        wait = COMPARE_AFTER if self.was_handled else REPEAT_AFTER
+        return seen != self.compared or now - self.at >= wait

@@ -87,8 +87,10 @@ class WarehouseTrigger(BaseEventTrigger):
         async for poll in shared_stream:
             seen = self._best_tag(poll, subscription)
             now = self.clock()
-            if watch.should_fire(seen, await self._handled(), now):
-                watch = Watch(seen, now)
+            if not watch.is_due(seen, now):
+                continue
+            watch = Watch(seen, now, was_handled=seen == await self._handled())
+            if not watch.was_handled:
                 yield TriggerEvent(WarehouseEvent(warehouse=self.warehouse, seen=seen))
 
     def clock(self) -> float:

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import ssl
+
+import pytest
+
+from airfreight.runtime.discovery import registry_client, tls_context
+
+
+@pytest.mark.parametrize(
+    ("verify", "expected"),
+    [(True, ssl.CERT_REQUIRED), (False, ssl.CERT_NONE)],
+    ids=["checks certificates", "checks none"],
+)
+def test_each_kind_of_client_has_one_context(verify, expected):
+    assert tls_context(verify=verify).verify_mode == expected
+    assert tls_context(verify=verify) is tls_context(verify=verify)
+
+
+async def test_a_second_client_reads_no_certificates():
+    """Guard: the cache of `tls_context`; the triggerer makes a client for every poll."""
+    before = tls_context.cache_info().misses
+    for _ in range(3):
+        async with registry_client(
+            "registry.example/web", credential=None, allow_credentials_over_http=False
+        ):
+            pass
+    assert tls_context.cache_info().misses - before <= 1
+    assert tls_context.cache_info().hits >= 2
