@@ -81,7 +81,6 @@ def _scope() -> Scope:
         alias="frozen-tauntaun",
         content=content,
         discovered_at=datetime(2026, 3, 4, tzinfo=UTC),
-        metadata={"ticket": "OPS-7"},
     )
     logins = {"registry": {"username": "robot", "password": "hidden"}}
     sources = Sources(
@@ -89,6 +88,7 @@ def _scope() -> Scope:
         secret=lambda name: logins.get(name, {}),
         shared_secret=lambda _: {},
         stage_metadata={"uat": {"region": "eu-west-1"}}.get,
+        freight_metadata={freight.name: {"ticket": "OPS-7"}}.get,
     )
     update = StepExecution(alias="update", status=StepStatus.SUCCEEDED)
     return Scope({"Warehouse/web": freight}, (update,), sources=sources)

@@ -98,7 +98,7 @@ def web_freight(**changes) -> Freight:
         annotations={"org.opencontainers.image.revision": "abc"},
     )
     content = FreightContent(origin=FreightOrigin(name="web"), images=(image,))
-    fields = {"name": content.name, "alias": "kind-otter", "content": content, "metadata": {"a": 1}}
+    fields = {"name": content.name, "alias": "kind-otter", "content": content}
     return Freight(**{"discovered_at": NOON, **fields, **changes})
 
 
@@ -108,7 +108,6 @@ def test_the_json_of_a_freight_is_kargos():
         "name": freight.name,
         "alias": "kind-otter",
         "discoveredAt": "2026-03-01T12:00:00Z",
-        "metadata": {"a": 1},
         "origin": {"kind": "Warehouse", "name": "web"},
         "images": [
             {

@@ -26,6 +26,7 @@ class WarehouseRegister:
 
     def __init__(self, store: StateStore) -> None:
         self._store = store
+        self._known_aliases: dict[str, str] | None = None
 
     def index(self) -> tuple[IndexEntry, ...]:
         """Return every kept Freight, newest first; of two found at once the greater name comes first."""
@@ -49,13 +50,21 @@ class WarehouseRegister:
 
     def rename(self, name: str, alias: str) -> None:
         """Give the Freight of this name another alias; raises RefusedError where another one has it."""
+        self._known_aliases = None
         for entry in self.index():
             if entry.alias == alias and entry.name != name:
                 raise RefusedError(f"Freight {entry.name[:12]} has the alias {alias!r} already")
-        self._store.set("aliases", {**self._aliases(), name: alias})
+        self._set_aliases({**self._aliases(), name: alias})
 
     def _aliases(self) -> dict[str, str]:
-        return dict(self._store.get("aliases") or {})
+        # Once a task: each look at the index or a Freight would read it again, and nothing hangs on it but a name.
+        if self._known_aliases is None:
+            self._known_aliases = dict(self._store.get("aliases") or {})
+        return self._known_aliases
+
+    def _set_aliases(self, aliases: dict[str, str]) -> None:
+        self._store.set("aliases", aliases)
+        self._known_aliases = aliases
 
     def find(self, reference: str) -> tuple[IndexEntry, ...]:
         """Return what a name, an alias or, where these fit nothing, a prefix (4 characters or more) of a name fits."""
@@ -123,10 +132,11 @@ class WarehouseRegister:
         for entry in forgotten:
             self._store.delete(f"freight/{entry.name}")
             self._store.delete(f"run/{entry.name}")
+        self._known_aliases = None
         aliases = self._aliases()
         kept = {name: alias for name, alias in aliases.items() if name not in gone}
         if kept != aliases:
-            self._store.set("aliases", kept)
+            self._set_aliases(kept)
         return tuple(e.name for e in forgotten)
 
     def _free_alias(self, name: str, index: Iterable[IndexEntry]) -> str:
