@@ -42,6 +42,7 @@ def engine_maker(
     step_settings = StepSettings(
         allow_loopback=settings.allow_loopback,
         allow_credentials_over_http=settings.allow_credentials_over_http,
+        max_oci_push_artifact_size=settings.max_oci_push_artifact_size,
         author_name=settings.author_name,
         author_email=settings.author_email,
         expression_limits=settings.expression_limits(),

@@ -63,11 +63,13 @@ class StepSettings:
 
     `allow_loopback`: http steps may reach this machine (on in demo and tests).
     `allow_credentials_over_http`: a login may travel unencrypted (on in demo and tests).
+    `max_oci_push_artifact_size`: bytes that oci-push copies to another repository; -1 is no limit, 0 allows no copy.
     `expression_limits`: those of each expression that a step evaluates itself.
     """
 
     allow_loopback: bool = False
     allow_credentials_over_http: bool = False
+    max_oci_push_artifact_size: int = 2**30
     author_name: str = "Airfreight"
     author_email: str = "no-reply@airfreight.invalid"
     expression_limits: Limits = DEFAULT_LIMITS

@@ -14,6 +14,8 @@ from airfreight.steps.git_clone import GitCloneStep
 from airfreight.steps.git_commit import GitCommitStep
 from airfreight.steps.git_push import GitPushStep
 from airfreight.steps.http import HttpStep
+from airfreight.steps.oci_download import OciDownloadStep
+from airfreight.steps.oci_push import OciPushStep
 from airfreight.steps.registry import StepRegistry
 from airfreight.steps.yaml_update import YamlUpdateStep
 
@@ -30,6 +32,8 @@ def builtin_steps() -> tuple[PromotionStep[Any], ...]:
         GitCommitStep(),
         GitPushStep(),
         HttpStep(),
+        OciDownloadStep(),
+        OciPushStep(),
         YamlUpdateStep(),
     )
 
