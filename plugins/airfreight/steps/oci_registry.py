@@ -79,6 +79,16 @@ class OciReference:
         return f"{'oci://' if self.kind == 'helm' else ''}{host}/{self.repository}"
 
 
+class _Guarded(BlockingTransport):
+    """Ends the step at an address that is refused; the fence's own RefusedError is another matter, for the engine."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        try:
+            return await super().handle_async_request(request)
+        except RefusedError as error:
+            raise TerminalStepError(str(error)) from error
+
+
 @asynccontextmanager
 async def open_place(
     reference: OciReference,
@@ -88,10 +98,10 @@ async def open_place(
     verify: bool,
     actions: Literal["pull", "pull,push"] = "pull",
 ) -> AsyncIterator[Place]:
-    """Give the repository of a reference, with the login that the project has for it; all ends after so many `seconds`."""
+    """Give the repository of a reference, with the project's login for it; all ends after so many `seconds`."""
     credential = context.credentials.find(reference.kind, reference.credential_url)
     with context.http(timeout=seconds, verify=verify) as guarded:
-        transport = BlockingTransport(guarded, patience=_PATIENCE)
+        transport = _Guarded(guarded, patience=_PATIENCE)
         async with httpx.AsyncClient(transport=transport, trust_env=False) as http:
             client = RegistryClient(
                 http,
@@ -106,10 +116,10 @@ async def open_place(
 
 @contextmanager
 def registry_faults() -> Iterator[None]:
-    """Raise what a registry did not give as a step error: all may pass, as in Kargo, but for what is forbidden."""
+    """Raise what a registry did not give as a step error; as in Kargo, all of that may pass."""
     try:
         yield
-    except (RefusedError, SettingsError) as error:
+    except SettingsError as error:
         raise TerminalStepError(str(error)) from error
     except ArtifactError as error:
         raise RetryableStepError(str(error)) from error
