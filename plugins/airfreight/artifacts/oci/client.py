@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import IO, Any
-from urllib.parse import urljoin
 
 import httpx
 
@@ -161,8 +160,7 @@ class RegistryClient(RegistrySession):
         started = await self.ask(
             Question("POST", url, expected=(httpx.codes.ACCEPTED,)), repository
         )
-        place = urljoin(url, started.headers.get("location", ""))
-        self.refuse_downgrade(url, place)
+        place = self.place_named(url, started)
         upload = Question(
             "PUT",
             _with_query(place, {"digest": protocol.check_digest(digest)}),

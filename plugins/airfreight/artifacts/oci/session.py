@@ -123,8 +123,7 @@ class RegistrySession:
             redirected = answer.status in (301, 302, 303, 307, 308)
             if not redirected or question.method not in ("GET", "HEAD") or "/blobs/" not in url:
                 return answer
-            target = urljoin(url, answer.headers.get("location", ""))
-            self.refuse_downgrade(url, target)
+            target = self.place_named(url, answer)
             if urlsplit(target)[:2] != urlsplit(url)[:2]:
                 authorization = None
             # What follows a blob is a blob; storage has other paths.
@@ -133,10 +132,16 @@ class RegistrySession:
             url = target
         raise ArtifactError(f"{self.host} redirects more than {_REDIRECTS} times")
 
-    def refuse_downgrade(self, url: str, target: str) -> None:
-        """Raise ArtifactError where `target` is not as safe on the way as `url`."""
-        if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
+    def place_named(self, url: str, answer: Answer) -> str:
+        """Return where the answer of `url` leads; raises ArtifactError where that is no address, or no https any more."""
+        try:
+            target = urljoin(url, answer.headers.get("location", ""))
+            scheme = urlsplit(target).scheme
+        except ValueError:
+            raise ArtifactError(f"{self.host} redirects to an address that is none") from None
+        if urlsplit(url).scheme == "https" and scheme != "https":
             raise ArtifactError(f"{self.host} redirects from https to http; not followed")
+        return target
 
     async def _send(
         self,
