@@ -14,6 +14,8 @@ def test_every_built_in_step_is_registered_by_its_kargo_name():
         "git-commit",
         "git-push",
         "http",
+        "oci-download",
+        "oci-push",
         "yaml-update",
     )
 

@@ -15,13 +15,16 @@ class BlockingTransport(httpx.AsyncBaseTransport):
 
     def __init__(self, client: httpx.Client, *, patience: float) -> None:
         self._client = client
-        self._patience = patience
+        self._timeout = httpx.Timeout(patience).as_dict()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        asked = self._client.build_request(
-            request.method, request.url, headers=request.headers, timeout=self._patience
+        asked = httpx.Request(
+            request.method,
+            request.url,
+            headers=request.headers,
+            stream=request.stream,
+            extensions={"timeout": self._timeout},
         )
-        asked.stream = request.stream
         response = self._client.send(asked, stream=True, follow_redirects=False)
         return httpx.Response(
             response.status_code,

@@ -104,17 +104,19 @@ class RegistrySession:
 
     async def ask(self, question: Question, repository: str) -> Answer:
         """Send one request, logging in where the registry asks for it."""
-        # An upload may have its place elsewhere; the login has not.
-        own = urlsplit(question.url)[:2] == urlsplit(self.base)[:2]
-        known = self._authorization.get(repository) if own else None
+        # An upload may have its place elsewhere, and a blob; the login has not.
+        known = self._authorization.get(repository) if self._is_own(question.url) else None
         answer = await self._follow(question, known)
-        if answer.status == httpx.codes.UNAUTHORIZED and own:
+        if answer.status == httpx.codes.UNAUTHORIZED and self._is_own(answer.url):
             challenge = protocol.parse_challenge(answer.headers.get("www-authenticate", ""))
             authorization = await self._log_in(challenge, repository)
             self._authorization[repository] = authorization
             answer = await self._follow(question, authorization)
         _check_status(answer, f"{self.host}/{repository}", question.expected)
         return answer
+
+    def _is_own(self, url: str) -> bool:
+        return urlsplit(url)[:2] == urlsplit(self.base)[:2]
 
     async def _follow(self, question: Question, authorization: str | None) -> Answer:
         url = question.url
@@ -133,9 +135,9 @@ class RegistrySession:
         raise ArtifactError(f"{self.host} redirects more than {_REDIRECTS} times")
 
     def place_named(self, url: str, answer: Answer) -> str:
-        """Return where the answer of `url` leads; raises ArtifactError where that is no address, or no https any more."""
+        """Return where the answer of `url` leads; raises ArtifactError where that is no address or no longer https."""
         try:
-            target = urljoin(url, answer.headers.get("location", ""))
+            target: str = urljoin(url, answer.headers.get("location", ""))
             scheme = urlsplit(target).scheme
         except ValueError:
             raise ArtifactError(f"{self.host} redirects to an address that is none") from None
@@ -178,9 +180,14 @@ class RegistrySession:
             content = question.body or None
             return self._http.build_request(question.method, url, headers=headers, content=content)
         headers["Content-Length"] = str(question.body.size)
-        request = self._http.build_request(question.method, url, headers=headers)
-        request.stream = question.body
-        return request
+        plain = self._http.build_request(question.method, url, headers=headers)
+        return httpx.Request(
+            plain.method,
+            plain.url,
+            headers=plain.headers,
+            stream=question.body,
+            extensions=plain.extensions,
+        )
 
     async def _pace(self) -> None:
         now = time.monotonic()
@@ -233,10 +240,9 @@ class RegistrySession:
 
     def _may_receive(self, url: str) -> bool:
         """Whether the credential may be sent there; the module says by which rule."""
-        target = urlsplit(url)
-        if target.scheme == "https":
+        if urlsplit(url).scheme == "https":
             return True
-        return self._allow_over_http and urlsplit(self.base)[:2] == target[:2]
+        return self._allow_over_http and self._is_own(url)
 
 
 async def _read(response: httpx.Response, question: Question) -> bytes:
