@@ -260,6 +260,13 @@ def test_a_redirect_to_a_link_local_or_metadata_address_ends_the_step(
         download(tmp_path, script.host, "a/b:1")
 
 
+def test_a_token_realm_at_a_metadata_address_ends_the_step(script: Scripted, tmp_path: Path):
+    challenge = 'Bearer realm="http://169.254.169.254/token"'
+    script.serve({"/manifests/1": Answer(401, headers={"WWW-Authenticate": challenge})})
+    with pytest.raises(TerminalStepError, match="requests there are refused"):
+        download(tmp_path, script.host, "a/b:1")
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1:1", "localhost", "169.254.169.254", "0.0.0.0:1"])
 def test_a_registry_at_a_forbidden_address_is_not_asked(tmp_path: Path, host: str):
     config = OciDownloadConfig(image_ref=f"{host}/a/b:1", out_path="file")

@@ -36,7 +36,8 @@ from tests.steps.oci import (
 )
 from tests.token_server import TokenServer
 
-LAYERS = (b"first layer" * 100, b"chart layer" * 100)
+# The first is sent in more than one piece.
+LAYERS = (b"first layer" * 250_000, b"chart layer" * 100)
 
 
 @dataclass(frozen=True)
