@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import json
+import re
 import socket
 import subprocess
 import tempfile
@@ -13,8 +14,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import httpx
+
+from tests.token_server import SERVICE, TokenServer
 
 _CONFIG = """\
 version: 0.1
@@ -25,7 +29,12 @@ storage:
 http: {{addr: "{host}"}}
 """
 _AUTH = "auth: {{htpasswd: {{realm: tests, path: {root}/htpasswd}}}}\n"
+_TOKEN = """\
+auth:
+  token: {{realm: "{realm}", service: {service}, issuer: {service}, rootcertbundle: {root}/cert.pem}}
+"""
 _IMAGE = "application/vnd.oci.image.manifest.v1+json"
+INDEX = "application/vnd.oci.image.index.v1+json"
 _CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 _LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
 
@@ -33,11 +42,14 @@ _LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
 class DebianRegistry:
     """A registry that lives as long as the `with` block; `host` is ``127.0.0.1:<port>``, plain http.
 
-    With `user` (name, password) it asks for a Basic login.
+    With `user` (name, password) it asks for a Basic login, with `tokens` for a token of that server.
     """
 
-    def __init__(self, user: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self, user: tuple[str, str] | None = None, tokens: TokenServer | None = None
+    ) -> None:
         self._user = user
+        self._tokens = tokens
         self.host = ""
 
     def __enter__(self) -> DebianRegistry:
@@ -49,6 +61,9 @@ class DebianRegistry:
             name, password = self._user
             (root / "htpasswd").write_text(f"{name}:{_bcrypt(password)}\n")
             config += _AUTH
+        if self._tokens:
+            (root / "cert.pem").write_bytes(self._tokens.certificate)
+            config += _TOKEN.replace("{realm}", self._tokens.realm).replace("{service}", SERVICE)
         (root / "config.yml").write_text(config.format(root=root, host=self.host))
         self._log = (root / "log").open("wb")
         self._process = subprocess.Popen(
@@ -56,7 +71,8 @@ class DebianRegistry:
             stdout=self._log,
             stderr=self._log,
         )
-        self._http = httpx.Client(base_url=f"http://{self.host}", auth=self._user, trust_env=False)
+        auth = self._tokens.auth() if self._tokens else self._user
+        self._http = httpx.Client(base_url=f"http://{self.host}", auth=auth, trust_env=False)
         try:
             self._wait()
         except BaseException:
@@ -90,7 +106,7 @@ class DebianRegistry:
         self, repository: str, tag: str, *, created: datetime, payload: bytes = b""
     ) -> str:
         """Push an image of one layer, `payload`; return its digest."""
-        layer = self._push_blob(repository, payload)
+        layer = self.push_blob(repository, payload)
         config = {
             "architecture": "amd64",
             "os": "linux",
@@ -104,18 +120,38 @@ class DebianRegistry:
             "mediaType": _IMAGE,
             "config": {
                 "mediaType": _CONFIG_TYPE,
-                "digest": self._push_blob(repository, config_bytes),
+                "digest": self.push_blob(repository, config_bytes),
                 "size": len(config_bytes),
             },
             "layers": [{"mediaType": _LAYER_TYPE, "digest": layer, "size": len(payload)}],
         }
+        return self.push_manifest(repository, tag, manifest)
+
+    def push_manifest(self, repository: str, tag: str, manifest: dict[str, Any]) -> str:
+        """Push a manifest whose content is there; return its digest."""
         response = self._http.put(
             f"/v2/{repository}/manifests/{tag}",
             content=json.dumps(manifest).encode(),
-            headers={"Content-Type": _IMAGE},
+            headers={"Content-Type": manifest["mediaType"]},
         )
         response.raise_for_status()
         return response.headers["Docker-Content-Digest"]
+
+    def manifest(self, repository: str, reference: str) -> bytes:
+        """Return a manifest's bytes."""
+        headers = {"Accept": f"{_IMAGE}, {INDEX}"}
+        response = self._http.get(f"/v2/{repository}/manifests/{reference}", headers=headers)
+        return response.raise_for_status().content
+
+    def blob(self, repository: str, digest: str) -> bytes:
+        """Return a blob."""
+        return self._http.get(f"/v2/{repository}/blobs/{digest}").raise_for_status().content
+
+    def writes(self, repository: str, kind: str = "") -> int:
+        """Return how many requests to write blobs or manifests (`kind`, or both) came so far."""
+        lines = (Path(self._folder.name) / "log").read_text(errors="replace").splitlines()
+        found = re.compile(rf'"(PUT|POST|PATCH) /v2/{repository}/{kind}')
+        return sum(bool(found.search(line)) for line in lines)
 
     def delete_image(self, repository: str, digest: str) -> None:
         """Delete a manifest; its tags stay listed until the registry collects its garbage."""
@@ -125,7 +161,8 @@ class DebianRegistry:
         """Return the tags as the registry lists them."""
         return self._http.get(f"/v2/{repository}/tags/list").raise_for_status().json()["tags"] or []
 
-    def _push_blob(self, repository: str, content: bytes) -> str:
+    def push_blob(self, repository: str, content: bytes) -> str:
+        """Push a config or layer; return its digest."""
         digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
         upload = self._http.post(f"/v2/{repository}/blobs/uploads/").raise_for_status()
         url = httpx.URL(upload.headers["Location"]).copy_merge_params({"digest": digest})

@@ -1,3 +1,4 @@
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -196,6 +197,94 @@ async def test_a_redirect_to_plain_http_is_not_followed():
     manifest = await registry.client.get_manifest("a/b", "1.0")
     with pytest.raises(ArtifactError, match="from https to http"):
         await registry.client.created_at("a/b", manifest)
+
+
+async def test_storage_that_asks_for_a_login_gets_none():
+    def answer(request: httpx.Request) -> httpx.Response:
+        challenge = {"WWW-Authenticate": 'Bearer realm="https://evil.example/token"'}
+        if request.url.host != "r.example":
+            return httpx.Response(401, headers=challenge)
+        return httpx.Response(307, headers={"Location": "https://cdn.example/data"})
+
+    registry = Registry(answer)
+    with pytest.raises(AuthenticationError):
+        await registry.client.has_blob("a/b", digest_of(b"x"))
+    assert registry.hosts_that_saw_the_login() == set()
+    assert [request.url.host for request in registry.requests] == ["r.example", "cdn.example"]
+
+
+async def test_a_blob_comes_piece_by_piece_as_it_is_stored():
+    pieces: list[bytes] = []
+    content = b"x" * 100_000
+    registry = Registry(lambda _: httpx.Response(200, content=content))
+    await registry.client.pull_blob("a/b", digest_of(content), pieces.append, limit=100_000)
+    assert b"".join(pieces) == content
+    assert registry.requests[0].headers["accept-encoding"] == "identity"
+
+
+async def test_what_a_registry_says_of_a_refusal_is_no_part_of_the_blob():
+    pieces: list[bytes] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if "token" in request.url.path:
+            return httpx.Response(200, json={"token": "t0ken"})
+        if request.headers.get("authorization"):
+            return httpx.Response(200, content=b"blob")
+        challenge = {"WWW-Authenticate": 'Bearer realm="https://auth.example/token"'}
+        return httpx.Response(401, content=b"no", headers=challenge)
+
+    registry = Registry(answer)
+    await registry.client.pull_blob("a/b", digest_of(b"blob"), pieces.append, limit=4)
+    assert pieces == [b"blob"]
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("http://r.example/upload", "from https to http"),
+        ("//[::", "an address that is none"),
+        ("https://r.example/\x00", "no address"),
+    ],
+    ids=["plain-http", "no-host", "no-address"],
+)
+async def test_a_place_for_an_upload_that_is_not_safe_is_refused(place, message):
+    registry = Registry(lambda _: httpx.Response(202, headers={"Location": place}))
+    with pytest.raises(ArtifactError, match=message):
+        await registry.client.put_blob("a/b", digest_of(b"x"), io.BytesIO(b"x"), 1)
+    assert [request.method for request in registry.requests] == ["POST"]
+
+
+async def test_an_upload_is_sent_again_from_its_start_when_the_token_has_expired():
+    received: list[bytes] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if "token" in request.url.path:
+            return httpx.Response(200, json={"token": f"t{len(received)}"})
+        if request.method == "PUT":
+            received.append(request.content)
+        if request.headers.get("authorization") == f"Bearer t{len(received[:1])}":
+            place = {"Location": "/v2/a/b/uploads/1?state=s"}
+            return httpx.Response(202 if request.method == "POST" else 201, headers=place)
+        challenge = {"WWW-Authenticate": 'Bearer realm="https://auth.example/token"'}
+        return httpx.Response(401, headers=challenge)
+
+    registry = Registry(answer, actions="pull,push")
+    await registry.client.put_blob("a/b", digest_of(b"blob"), io.BytesIO(b"blob"), 4)
+    assert received == [b"blob", b"blob"]
+    assert registry.requests[-1].headers["content-length"] == "4"
+    assert dict(registry.requests[-1].url.params) == {"state": "s", "digest": digest_of(b"blob")}
+    asked = [request for request in registry.requests if "token" in request.url.path]
+    assert asked[0].url.params.get_list("scope") == ["repository:a/b:pull,push"]
+
+
+@pytest.mark.parametrize(
+    ("status", "mounted"), [(201, True), (202, False), (401, False), (403, False), (404, False)]
+)
+async def test_a_blob_that_cannot_be_mounted_is_to_be_sent(status, mounted):
+    headers = {"WWW-Authenticate": "Basic realm=x"}
+    registry = Registry(lambda _: httpx.Response(status, headers=headers))
+    assert await registry.client.mount_blob("a/b", digest_of(b"x"), "c/d") is mounted
+    assert dict(registry.requests[0].url.params) == {"mount": digest_of(b"x"), "from": "c/d"}
 
 
 async def test_only_as_many_tags_are_resolved_as_the_limit_asks_for():

@@ -27,6 +27,8 @@ def test_every_built_in_step_is_registered_by_its_kargo_name():
         "json-update",
         "kustomize-build",
         "kustomize-set-image",
+        "oci-download",
+        "oci-push",
         "set-freight-alias",
         "set-metadata",
         "tar",

@@ -48,6 +48,7 @@ def engine_maker(
         ui_base_url=address,
         github_push_max_revisions=settings.github_push_max_revisions,
         github_push_verify_untrusted_commits=settings.github_push_verify_untrusted_commits,
+        max_oci_push_artifact_size=settings.max_oci_push_artifact_size,
         author_name=settings.author_name,
         author_email=settings.author_email,
         expression_limits=settings.expression_limits(),

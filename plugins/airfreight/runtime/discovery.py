@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import ipaddress
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -14,7 +13,7 @@ import httpx
 
 from airfreight.artifacts.images import DiscoveredImage, discover_images, list_selected_tags
 from airfreight.artifacts.oci.client import RegistryClient
-from airfreight.artifacts.oci.protocol import parse_reference
+from airfreight.artifacts.oci.protocol import is_this_machine, parse_reference
 from airfreight.errors import ArtifactError
 from airfreight.model.credential import Credential
 from airfreight.model.freight import FreightContent, ImageArtifact
@@ -37,17 +36,6 @@ class Discovery:
     content: FreightContent | None
     seen: Mapping[str, str]
     reason: str = ""
-
-
-def is_this_machine(host: str) -> bool:
-    """Say whether a registry's `host[:port]` is this machine, which is spoken to over plain http, as by Docker."""
-    name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 @functools.cache

@@ -53,6 +53,10 @@ class Settings:
     """Seconds that a promotion may take, its waits included; then the step that waits ends as Errored. A week: longer
     than a pull request is waited for, and a forgotten one does not hold its Stage for ever."""
 
+    max_oci_push_artifact_size: int = 2**30
+    """Bytes of configs and layers that oci-push copies to another repository; -1 is no limit, 0 allows no copy. 1 GiB,
+    as in Kargo: each layer passes through the worker's disk."""
+
     author_name: str = "Airfreight"
     """Name of the author of commits where no step names one."""
 
@@ -144,4 +148,4 @@ _WORDS: Final[Mapping[type, str]] = {
 _BOUNDS: Final[Mapping[str, tuple[float, float]]] = {
     _EXPRESSION + limit.name: (limit.metadata["least"], limit.metadata["most"])
     for limit in fields(Limits)
-} | {"max_promotion_duration": (60, 10**9)}
+} | {"max_promotion_duration": (60, 10**9), "max_oci_push_artifact_size": (-1, 10**12)}

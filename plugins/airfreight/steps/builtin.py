@@ -28,6 +28,8 @@ from airfreight.steps.json_parse import JsonParseStep
 from airfreight.steps.json_update import JsonUpdateStep
 from airfreight.steps.kustomize_build import KustomizeBuildStep
 from airfreight.steps.kustomize_set_image import KustomizeSetImageStep
+from airfreight.steps.oci_download import OciDownloadStep
+from airfreight.steps.oci_push import OciPushStep
 from airfreight.steps.registry import StepRegistry
 from airfreight.steps.set_freight_alias import SetFreightAliasStep
 from airfreight.steps.set_metadata import SetMetadataStep
@@ -66,6 +68,8 @@ def builtin_steps() -> tuple[PromotionStep[Any], ...]:
         JsonUpdateStep(),
         KustomizeBuildStep(),
         KustomizeSetImageStep(),
+        OciDownloadStep(),
+        OciPushStep(),
         SetFreightAliasStep(),
         SetMetadataStep(),
         TarStep(),

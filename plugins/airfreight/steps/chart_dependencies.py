@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from airfreight.artifacts.guarded_http import refusal
+from airfreight.artifacts.oci.protocol import is_this_machine
 from airfreight.errors import TerminalStepError
 from airfreight.model.credential import Credential
 from airfreight.model.urls import normalize_chart
@@ -141,7 +142,7 @@ def _logins(
         if not dependency.host:
             continue
         oci = url.startswith("oci://")
-        plain = url.startswith("http://") or (oci and _is_here(dependency.host))
+        plain = url.startswith("http://") or (oci and is_this_machine(dependency.host))
         if plain and not context.settings.allow_credentials_over_http:
             continue
         asked = f"oci://{normalize_chart(url)}/{dependency.name}" if oci else url
@@ -183,12 +184,6 @@ def _write_private(file: Path, content: Mapping[str, Any]) -> None:
     file.write_text(json.dumps(content))
 
 
-def _is_here(host: str) -> bool:
-    """Say whether a registry is on this machine, where it speaks plain http, as for Docker."""
-    name = urlsplit(f"//{host}").hostname or ""
-    return name == "localhost" or name.startswith("127.") or name == "::1"
-
-
 def _all_registries_are_here(dependencies: Sequence[Dependency]) -> bool:
     hosts = [d.host for d in dependencies if d.repository.startswith("oci://")]
-    return bool(hosts) and all(_is_here(host) for host in hosts)
+    return bool(hosts) and all(is_this_machine(host) for host in hosts)

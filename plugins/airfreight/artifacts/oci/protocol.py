@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -56,6 +57,17 @@ def parse_reference(repo_url: str) -> Reference:
     return Reference(host, path)
 
 
+def is_this_machine(host: str) -> bool:
+    """Say whether a registry's `host[:port]` is this machine, which is spoken to over plain http, as by Docker."""
+    name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
 @dataclass(frozen=True)
 class Challenge:
     """What a registry asks for: `scheme` is ``basic`` or ``bearer`` in lower case."""
@@ -100,11 +112,12 @@ def check_digest(digest: str) -> str:
 
 @dataclass(frozen=True)
 class Manifest:
-    """An image's manifest or an index of several; `digest` is that of its bytes."""
+    """An image's manifest or an index of several; `digest` is that of its bytes, `body`."""
 
     digest: str
     media_type: str
     document: Mapping[str, Any]
+    body: bytes = field(repr=False)
 
     @property
     def is_index(self) -> bool:
@@ -131,7 +144,7 @@ def read_manifest(body: bytes, content_type: str) -> Manifest:
     media_type = declared if isinstance(declared, str) else content_type.partition(";")[0].strip()
     if media_type not in INDEX_TYPES + IMAGE_TYPES:
         raise ArtifactError(f"a manifest of an unknown media type: {media_type[:100]!r}")
-    return Manifest(digest_of(body), media_type, document)
+    return Manifest(digest_of(body), media_type, document, body)
 
 
 def digest_of(body: bytes) -> str:
@@ -167,7 +180,8 @@ class Platform:
         return cls(*parts)
 
 
-def _platform_of(document: Mapping[str, Any]) -> Platform:
+def platform_of(document: Mapping[str, Any]) -> Platform:
+    """Return what an index's entry or an image's config says of its platform; empty where it does not."""
     names = ("os", "architecture", "variant")
     return Platform(*(str(document.get(name) or "") for name in names))
 
@@ -183,7 +197,7 @@ def choose_manifest(index: Manifest, platform: Platform | None) -> str | None:
         if not isinstance(entry, dict) or not isinstance(entry.get("digest"), str):
             continue
         described = entry.get("platform")
-        found = _platform_of(described if isinstance(described, dict) else {})
+        found = platform_of(described if isinstance(described, dict) else {})
         if found == platform or (platform is None and found.os != "unknown"):
             return str(entry["digest"])
     return None
@@ -191,7 +205,7 @@ def choose_manifest(index: Manifest, platform: Platform | None) -> str | None:
 
 def fits_platform(config: Mapping[str, Any], platform: Platform | None) -> bool:
     """Say whether a single image is for `platform`; one that does not say fits all."""
-    found = _platform_of(config)
+    found = platform_of(config)
     return platform is None or not (found.os or found.architecture) or found == platform
 
 
