@@ -70,6 +70,6 @@ def test_a_task_killed_between_any_two_steps_leaves_one_commit(
     promotion = register[f"promotion/{register['promotions'][0]['name']}"]
     assert promotion["status"]["state"]["s3"]["commit"] in {sha for sha, _ in world.git.log("kill")}
     assert len(register["promotions"]) == 1
-    assert 'tag: "1.0.0"' in world.git.read("kill", "main", f"overlays/{name}/image.yaml")
+    assert "tag: 1.0.0" in world.git.read("kill", "main", f"overlays/{name}/image.yaml")
     tries = world.get(f"/dags/{PIPELINE}/dagRuns/{run}/taskInstances/{name}.promote")["try_number"]
     assert tries == 2

@@ -36,10 +36,10 @@ def test_an_image_travels_to_prod_once_a_person_approves(path: World) -> None:
         freight = path.wait_for_freight(PROJECT, 1)
         run = run_id_of(freight)
         path.wait_for_state(PIPELINE, run, "dev.verify", "success")
-    assert overlay(path, "dev") == OVERLAY.replace("0.0.0", "1.0.0")
+    assert overlay(path, "dev") == OVERLAY.replace('"0.0.0"', "1.0.0")
     with timed("dev → prod asks"):
         path.wait_for_state(PIPELINE, run, "prod.gate", "awaiting_input")
-    assert overlay(path, "staging") == OVERLAY.replace("0.0.0", "1.0.0")
+    assert overlay(path, "staging") == OVERLAY.replace('"0.0.0"', "1.0.0")
     assert overlay(path, "prod") == OVERLAY
 
     request = path.request(PIPELINE, run, "prod.gate")
@@ -49,7 +49,7 @@ def test_an_image_travels_to_prod_once_a_person_approves(path: World) -> None:
 
     assert path.answer(PIPELINE, run, "prod.gate", "Approve", "go").status_code == 200
     assert path.wait_for_run(PIPELINE, run) == "success"
-    assert overlay(path, "prod") == OVERLAY.replace("0.0.0", "1.0.0")
+    assert overlay(path, "prod") == OVERLAY.replace('"0.0.0"', "1.0.0")
     messages = [message for _, message in path.git.log("path")]
     assert messages[:3] == ["Update image tag to 1.0.0"] * 3
     assert path.holds(PROJECT, "prod") == freight["alias"]
@@ -95,14 +95,14 @@ def test_a_rejected_request_ends_the_run_as_failed_and_names_who_and_why(path: W
     states = path.states(PIPELINE, run)
     assert states["prod.promote"] == states["prod.verify"] == "skipped"
     assert "rejected by alice: not on a Friday" in path.log(PIPELINE, run, "outcome")
-    assert overlay(path, "prod") == OVERLAY.replace("0.0.0", "1.0.0")
+    assert overlay(path, "prod") == OVERLAY.replace('"0.0.0"', "1.0.0")
 
 
 def test_a_rollback_of_staging_holds_it_until_the_candidate_is_promoted(path: World) -> None:
     first, newest = path.freight(PROJECT)[0], path.freight(PROJECT)[-1]
     run = path.trigger(PIPELINE, {"freight": first["alias"], "stages": ["staging"]})
     assert path.wait_for_run(PIPELINE, run) == "success"
-    assert overlay(path, "staging") == OVERLAY.replace("0.0.0", "1.0.0")
+    assert overlay(path, "staging") == OVERLAY.replace('"0.0.0"', "1.0.0")
     hold = path.register(f"airfreight://{PROJECT}/stages/staging")["hold/Warehouse/guestbook"]
     assert hold["freight"] == first["name"]
     assert hold["actor"] == "admin"
@@ -110,14 +110,14 @@ def test_a_rollback_of_staging_holds_it_until_the_candidate_is_promoted(path: Wo
     path.registry.push_image("path/guestbook", "1.0.3", created=NOW - timedelta(days=1))
     held = path.wait_for_freight(PROJECT, 4)
     path.wait_for_state(PIPELINE, run_id_of(held), "staging.gate", "skipped")
-    assert overlay(path, "dev") == OVERLAY.replace("0.0.0", "1.0.3")
-    assert overlay(path, "staging") == OVERLAY.replace("0.0.0", "1.0.0")
+    assert overlay(path, "dev") == OVERLAY.replace('"0.0.0"', "1.0.3")
+    assert overlay(path, "staging") == OVERLAY.replace('"0.0.0"', "1.0.0")
 
     run = path.trigger(PIPELINE, {"freight": held["name"][:10], "stages": ["staging"]})
     assert path.wait_for_run(PIPELINE, run) == "success"
     staging = path.register(f"airfreight://{PROJECT}/stages/staging")
     assert "hold/Warehouse/guestbook" not in staging
-    assert overlay(path, "staging") == OVERLAY.replace("0.0.0", "1.0.3")
+    assert overlay(path, "staging") == OVERLAY.replace('"0.0.0"', "1.0.3")
     assert newest["name"] != held["name"]
 
 
@@ -126,7 +126,7 @@ def test_a_rollback_of_prod_goes_through_its_gate(path: World) -> None:
     run = path.trigger(PIPELINE, {"freight": target["alias"], "stages": ["prod"]})
     assert path.answer(PIPELINE, run, "prod.gate", "Approve").status_code == 200
     assert path.wait_for_run(PIPELINE, run) == "success"
-    assert overlay(path, "prod") == OVERLAY.replace("0.0.0", "1.0.1")
+    assert overlay(path, "prod") == OVERLAY.replace('"0.0.0"', "1.0.1")
     assert path.holds(PROJECT, "prod") == target["alias"]
 
 
