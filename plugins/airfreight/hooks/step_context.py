@@ -11,6 +11,7 @@ from typing import Any
 
 from airfreight.artifacts.guarded_http import guarded_client
 from airfreight.errors import SettingsError
+from airfreight.hooks.argocd import open_argocd
 from airfreight.hooks.configuration import is_local_executor, read_settings, ui_base_url
 from airfreight.hooks.repository import ConnectionCredentials, RepositoryHook
 from airfreight.manifests.project import LoadedProject
@@ -38,6 +39,7 @@ def engine_maker(
     settings = read_settings()
     credentials = ConnectionCredentials(project.name, project.credentials)
     sources = _sources(project)
+    argocd = partial(open_argocd, project.name, project.argocd_connection, settings)
     address = ui_base_url()
     step_settings = StepSettings(
         allow_loopback=settings.allow_loopback,
@@ -66,6 +68,8 @@ def engine_maker(
                 log=log,
                 check_fence=fence.check,
                 previous_output=previous,
+                actor=promotion.actor,
+                argocd=argocd,
             )
 
         return PromotionEngine(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -15,6 +16,8 @@ import httpx
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
+from airfreight.artifacts.argocd.applications import Applications
+from airfreight.errors import SettingsError
 from airfreight.expr.limits import DEFAULT_LIMITS, Limits
 from airfreight.model.credential import Credential
 from airfreight.model.promotion import StepStatus
@@ -73,6 +76,14 @@ class StepSettings:
     expression_limits: Limits = DEFAULT_LIMITS
 
 
+def no_argocd() -> AbstractContextManager[Applications]:
+    """Stand for the Argo CD of a project that names none: raises SettingsError."""
+    raise SettingsError(
+        "this project names no Argo CD: annotate its Project with airfreight/argocd-connection, "
+        "the id of a Connection of type kubernetes or http"
+    )
+
+
 @dataclass(frozen=True)
 class StepContext:
     """All that a step may know and use.
@@ -80,6 +91,8 @@ class StepContext:
     `started_at` is the Promotion's start: commits and tags are dated by it, so that a repeated run makes the same SHA.
     `previous_output` is what this step put out on an earlier poll or before its work directory was lost.
     `http` makes a client; steps never build their own transport.
+    `actor` is the person who decided on the Promotion; empty: it is automatic.
+    `argocd` opens the project's Argo CD; entering it raises SettingsError where it cannot be opened.
     `check_fence` raises where another process has taken this Promotion over. The engine asks before each run of a step;
     a step that repeats an outside effect by itself asks before each.
     """
@@ -96,6 +109,8 @@ class StepContext:
     log: StepLog
     check_fence: Callable[[], None]
     previous_output: Mapping[str, Any] | None = None
+    actor: str = ""
+    argocd: Callable[[], AbstractContextManager[Applications]] = no_argocd
 
 
 @dataclass(frozen=True)
@@ -103,12 +118,14 @@ class StepResult:
     """How a run of a step ended.
 
     `retry_after` goes with Running: when the step wants to be asked again.
+    `health_check` goes with Succeeded: what the Stage's health depends on from now on, as Kargo's ``{uses, config}``.
     """
 
     status: StepStatus = StepStatus.SUCCEEDED
     output: Mapping[str, Any] | None = None
     message: str = ""
     retry_after: timedelta | None = None
+    health_check: Mapping[str, Any] | None = None
 
 
 ConfigT = TypeVar("ConfigT", bound=StepConfig)
