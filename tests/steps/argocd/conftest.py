@@ -54,9 +54,7 @@ class Bench:
         config = ArgocdUpdateConfig.model_validate({"apps": list(apps or ({"name": "web"},))})
         return ArgocdUpdateStep().run(config, self.context())
 
-    def wait(
-        self, *apps: dict[str, Any], previous: Mapping[str, Any] | None = None
-    ) -> StepResult:
+    def wait(self, *apps: dict[str, Any], previous: Mapping[str, Any] | None = None) -> StepResult:
         config = ArgocdWaitConfig.model_validate({"apps": list(apps or ({"name": "web"},))})
         return ArgocdWaitStep().run(config, self.context(previous))
 
@@ -67,9 +65,7 @@ def server() -> Iterator[ArgocdServer]:
         yield server
 
 
-@pytest.fixture(
-    params=[KubernetesApplications, RestApplications], ids=["kubernetes", "rest"]
-)
+@pytest.fixture(params=[KubernetesApplications, RestApplications], ids=["kubernetes", "rest"])
 def bench(request: pytest.FixtureRequest, server: ArgocdServer, tmp_path: Path) -> Bench:
     """Through each door in turn."""
     return Bench(server, request.param, tmp_path)

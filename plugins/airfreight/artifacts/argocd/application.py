@@ -118,7 +118,7 @@ def _operation(operation: Mapping[str, Any], state: Mapping[str, Any]) -> Operat
     info = [entry for entry in operation.get("info") or () if entry]
     promotions = [str(e.get("value", "")) for e in info if e.get("name") == PROMOTION_INFO]
     return Operation(
-        phase=str(state.get("phase") or ""),
+        phase=str(state.get("phase") or "unknown"),
         promotion=promotions[0] if promotions else None,
         initiator=str(_mapping(operation, "initiatedBy").get("username") or ""),
         message=str(state.get("message") or ""),
