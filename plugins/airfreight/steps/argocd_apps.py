@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from airfreight.artifacts.argocd.application import Application, named
 from airfreight.artifacts.argocd.applications import Applications
 from airfreight.errors import ArtifactError, RetryableStepError, SettingsError, TerminalStepError
-from airfreight.model.base import Name
+from airfreight.model.base import kubernetes_name
 from airfreight.steps.base import StepConfig, StepContext
 
 AUTHORIZED_STAGE = "kargo.akuity.io/authorized-stage"
@@ -22,29 +22,12 @@ _LABEL_KEY = re.compile(f"([a-z0-9]([a-z0-9.-]{{0,251}}[a-z0-9])?/)?{_LABEL_NAME
 _LABEL_VALUE = re.compile(f"({_LABEL_NAME})?")
 
 
-def _label_key(key: str) -> str:
-    if not _LABEL_KEY.fullmatch(key):
-        raise ValueError("expected a label's key, such as team or example.com/team")
-    return key
-
-
-def _label_value(value: str) -> str:
-    if not _LABEL_VALUE.fullmatch(value):
-        raise ValueError("expected a label's value: at most 63 letters, digits, '-', '_' and '.'")
-    return value
-
-
-# Checked, since a selector travels as one text, in which a comma would begin another condition.
-LabelKey = Annotated[str, AfterValidator(_label_key)]
-LabelValue = Annotated[str, AfterValidator(_label_value)]
-
-
 class MatchExpression(StepConfig):
     """One condition on a label."""
 
-    key: LabelKey
+    key: str = Field(min_length=1)
     operator: Literal["In", "NotIn", "Exists", "DoesNotExist"]
-    values: tuple[LabelValue, ...] = ()
+    values: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _has_values_where_they_count(self) -> Self:
@@ -52,20 +35,22 @@ class MatchExpression(StepConfig):
             raise ValueError("expected values with In and NotIn, and with nothing else")
         return self
 
-    def __str__(self) -> str:
+    def text(self) -> str:
+        """Return the condition as Kubernetes spells it; raises ValueError where it cannot be one."""
+        key, values = _label_key(self.key), ",".join(map(_label_value, self.values))
         match self.operator:
             case "Exists":
-                return self.key
+                return key
             case "DoesNotExist":
-                return f"!{self.key}"
+                return f"!{key}"
             case operator:
-                return f"{self.key} {operator.lower()} ({','.join(self.values)})"
+                return f"{key} {operator.lower()} ({values})"
 
 
 class AppSelector(StepConfig):
     """Conditions on labels, all of which must hold."""
 
-    match_labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)
+    match_labels: dict[str, str] = Field(default_factory=dict)
     match_expressions: tuple[MatchExpression, ...] = ()
 
     @model_validator(mode="after")
@@ -74,16 +59,17 @@ class AppSelector(StepConfig):
             raise ValueError("expected at least one of matchLabels and matchExpressions")
         return self
 
-    def __str__(self) -> str:
-        labels = [f"{key}={value}" for key, value in self.match_labels.items()]
-        return ",".join([*labels, *map(str, self.match_expressions)])
+    def text(self) -> str:
+        """Return all conditions as Kubernetes spells them; raises ValueError where one cannot be."""
+        labels = [f"{_label_key(k)}={_label_value(v)}" for k, v in self.match_labels.items()]
+        return ",".join([*labels, *(one.text() for one in self.match_expressions)])
 
 
 class AppReference(StepConfig):
     """One Application by name, or several by their labels."""
 
-    name: Name | None = None
-    namespace: Name | None = None
+    name: str | None = Field(default=None, min_length=1)
+    namespace: str | None = Field(default=None, min_length=1)
     selector: AppSelector | None = None
 
     @model_validator(mode="after")
@@ -93,19 +79,55 @@ class AppReference(StepConfig):
         return self
 
     def find(self, applications: Applications) -> tuple[Application, ...]:
-        """Return the Applications; raises RetryableStepError where there is none, or ArtifactError."""
+        """Return the Applications.
+
+        Raises RetryableStepError where there is none, TerminalStepError for what can name none, or ArtifactError.
+        """
         namespace = self.namespace or applications.default_namespace
+        with _terminal(f"namespace {namespace!r}"):
+            kubernetes_name(namespace)
         if self.selector is None:
-            found = applications.get(namespace, str(self.name))
-            if found is None:
-                raise RetryableStepError(f"unable to find {named(str(self.name), namespace)}")
-            return (found,)
-        matching = applications.select(namespace, str(self.selector))
+            return (self._named(str(self.name), namespace, applications),)
+        with _terminal("selector"):
+            selector = self.selector.text()
+        matching = applications.select(namespace, selector)
         if not matching:
             raise RetryableStepError(
                 f'no Argo CD Applications found matching selector in namespace "{namespace}"'
             )
         return matching
+
+    def _named(self, name: str, namespace: str, applications: Applications) -> Application:
+        with _terminal(f"name {name!r}"):
+            kubernetes_name(name)
+        found = applications.get(namespace, name)
+        if found is None:
+            raise RetryableStepError(f"unable to find {named(name, namespace)}")
+        return found
+
+
+# Names become part of a path, and labels of a text in which a comma begins another condition. They are looked at when
+# the step runs: before, they may be templates.
+@contextmanager
+def _terminal(field: str) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise TerminalStepError(f"apps: {field}: {error}", failed=True) from None
+
+
+def _label_key(key: str) -> str:
+    if not _LABEL_KEY.fullmatch(key):
+        raise ValueError(f"{key!r} is no label's key, such as team or example.com/team")
+    return key
+
+
+def _label_value(value: str) -> str:
+    if not _LABEL_VALUE.fullmatch(value):
+        raise ValueError(
+            f"{value!r} is no label's value: at most 63 letters, digits, '-', '_' and '.'"
+        )
+    return value
 
 
 @contextmanager

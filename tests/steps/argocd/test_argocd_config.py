@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from airfreight.errors import TerminalStepError
 from airfreight.steps.argocd_update import ArgocdUpdateConfig
 from airfreight.steps.argocd_wait import ArgocdWaitConfig
+from tests.steps.argocd.conftest import Bench
 
 REPO = "https://git.example.com/shop/gitops.git"
 
@@ -32,12 +35,9 @@ BOTH = [
     pytest.param(
         {"name": "web", **selector(matchLabels={"a": "b"})}, "exactly one of name", id="both"
     ),
-    pytest.param({"name": ""}, "expected a Kubernetes name", id="empty-name"),
-    pytest.param({"name": "../secrets/x"}, "expected a Kubernetes name", id="path-as-name"),
-    pytest.param({"name": "web", "namespace": "a/b"}, "Kubernetes name", id="path-as-namespace"),
+    pytest.param({"name": ""}, "at least 1 character", id="empty-name"),
+    pytest.param({"name": "web", "namespace": ""}, "at least 1 char", id="empty-namespace"),
     pytest.param(selector(), "at least one of matchLabels", id="empty-selector"),
-    pytest.param(selector(matchLabels={"a,b": "c"}), "a label's key", id="comma-in-key"),
-    pytest.param(selector(matchLabels={"a": "c,!d"}), "a label's value", id="comma-in-value"),
     pytest.param(expression("In"), "expected values with In", id="in-without-values"),
     pytest.param(expression("Exists", values=["x"]), "nothing else", id="exists-with-values"),
     pytest.param(expression("Gt", values=["1"]), "Input should be 'In'", id="unknown-operator"),
@@ -103,3 +103,37 @@ def test_a_bad_change_is_refused(app: dict[str, Any], message: str):
 def test_a_bad_condition_to_wait_for_is_refused(app: dict[str, Any], message: str):
     with pytest.raises(ValidationError, match=message):
         ArgocdWaitConfig.model_validate({"apps": [app]})
+
+
+@pytest.mark.parametrize(
+    ("app", "message"),
+    [
+        pytest.param({"name": "../secrets/x"}, "name '../secrets/x': expected", id="path-as-name"),
+        pytest.param({"name": ".."}, "expected a Kubernetes name", id="dots-as-name"),
+        pytest.param(
+            {"name": "web", "namespace": "a/b"}, "namespace 'a/b': expected", id="path-as-namespace"
+        ),
+        pytest.param(
+            selector(matchLabels={"a,b": "c"}), "'a,b' is no label's key", id="comma-in-key"
+        ),
+        pytest.param(
+            selector(matchLabels={"a": "c,!d"}), "'c,!d' is no label's value", id="comma-in-value"
+        ),
+        pytest.param(
+            expression("In", values=["a),b in (c"]), "is no label's value", id="brackets-in-value"
+        ),
+        pytest.param(
+            selector(matchExpressions=[{"key": "!a", "operator": "Exists"}]),
+            "'!a' is no label's key",
+            id="not-in-key",
+        ),
+    ],
+)
+def test_what_can_name_no_application_is_asked_for_nowhere(
+    bench: Bench, app: dict[str, Any], message: str
+):
+    for run in (bench.update, bench.wait):
+        with pytest.raises(TerminalStepError, match=re.escape(message)) as caught:
+            run(app)
+        assert caught.value.failed
+    assert bench.server.asked == []
