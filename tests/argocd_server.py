@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -114,9 +115,9 @@ class ArgocdServer:
                 return self.refusing
         document = json.loads(body) if body else {}
         if found := _KUBERNETES.fullmatch(parts.path):
-            return self._kubernetes(method, *found.groups(), query, document, kind)
+            return self._kubernetes(method, found[1], found[2], query, document, kind)
         if found := _REST.fullmatch(parts.path):
-            return self._rest(method, *found.groups(), query, document)
+            return self._rest(method, found[1], found[2], query, document)
         return 404, {"message": "no such path"}
 
     def _kubernetes(
@@ -225,8 +226,8 @@ def _holds(app: dict[str, Any], condition: str) -> bool:
 
 
 @contextmanager
-def serving() -> Iterator[ArgocdServer]:
-    """Serve on a free port of this machine."""
+def serving(tls: ssl.SSLContext | None = None) -> Iterator[ArgocdServer]:
+    """Serve on a free port of this machine, with `tls` over https."""
     state = ArgocdServer()
 
     class Handler(BaseHTTPRequestHandler):
@@ -252,9 +253,11 @@ def serving() -> Iterator[ArgocdServer]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
-    state.url = f"http://127.0.0.1:{server.server_port}"
+    state.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}"
     try:
         yield state
     finally:

@@ -1,14 +1,23 @@
 from __future__ import annotations
 
+import base64
 import json
+import ssl
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from airfreight.artifacts.argocd.kubernetes import KubernetesApplications
 from airfreight.artifacts.argocd.rest import RestApplications
-from airfreight.errors import SettingsError
+from airfreight.errors import SettingsError, TransientError
 from airfreight.hooks.argocd import ArgocdHook, open_argocd
 from airfreight.runtime.settings import Settings
 from tests.argocd_server import TOKEN, ArgocdServer, serving
@@ -31,6 +40,41 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
 @pytest.fixture
 def server() -> Iterator[ArgocdServer]:
     with serving() as server:
+        server.add()
+        yield server
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for this machine that no system knows, with its key in the same file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "argocd")])
+    start = datetime(2020, 1, 1, tzinfo=UTC)
+    here = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(start)
+        .not_valid_after(start + timedelta(days=36500))
+        .add_extension(here, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    file = tmp_path_factory.mktemp("tls") / "authority.pem"
+    pem = serialization.Encoding.PEM
+    plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    file.write_bytes(certificate.public_bytes(pem) + key.private_bytes(pem, *plain))
+    return file
+
+
+@pytest.fixture
+def tls_server(authority: Path) -> Iterator[ArgocdServer]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority)
+    with serving(context) as server:
         server.add()
         yield server
 
@@ -59,7 +103,7 @@ def kubeconfig(url: str, **user: str) -> dict[str, Any]:
 )
 def test_a_connection_with_a_host_is_argocds_own_server(
     connect: Connect, fields: dict[str, Any], url: str
-):
+) -> None:
     connect(password=TOKEN, **fields)
     with ArgocdHook(CONNECTION).get_conn(allow_http=True) as door:
         assert isinstance(door, RestApplications)
@@ -68,7 +112,7 @@ def test_a_connection_with_a_host_is_argocds_own_server(
         assert door.default_namespace == "argocd"
 
 
-def test_the_token_opens_argocds_server(connect: Connect, server: ArgocdServer):
+def test_the_token_opens_argocds_server(connect: Connect, server: ArgocdServer) -> None:
     connect(host=server.url, password=TOKEN)
     with ArgocdHook(CONNECTION).get_conn(allow_http=True) as door:
         found = door.get("argocd", "web")
@@ -78,7 +122,7 @@ def test_the_token_opens_argocds_server(connect: Connect, server: ArgocdServer):
 @pytest.mark.parametrize("as_text", [True, False], ids=["text", "mapping"])
 def test_a_connection_to_a_cluster_is_read_as_the_provider_reads_it(
     connect: Connect, server: ArgocdServer, as_text: bool
-):
+) -> None:
     config = kubeconfig(server.url, token=TOKEN)
     extra = {"kube_config": json.dumps(config) if as_text else config, "namespace": "cd"}
     connect("kubernetes", extra=extra)
@@ -90,10 +134,64 @@ def test_a_connection_to_a_cluster_is_read_as_the_provider_reads_it(
     assert server.asked == ["GET /apis/argoproj.io/v1alpha1/namespaces/cd/applications/api"]
 
 
+@pytest.mark.parametrize("verifies", [True, False], ids=["by-its-authority", "not-at-all"])
+def test_a_server_with_a_certificate_of_its_own_is_reached(
+    connect: Connect, tls_server: ArgocdServer, authority: Path, verifies: bool
+) -> None:
+    extra = {"verify": str(authority) if verifies else False}
+    connect(host=tls_server.url, password=TOKEN, extra=extra)
+    with ArgocdHook(CONNECTION).get_conn() as door:
+        assert door.get("argocd", "web") is not None
+
+
+def test_a_server_whose_certificate_nobody_knows_gets_no_token(
+    connect: Connect, tls_server: ArgocdServer
+) -> None:
+    connect(host=tls_server.url, password=TOKEN)
+    with (
+        ArgocdHook(CONNECTION).get_conn() as door,
+        pytest.raises(TransientError, match="request to Argo CD failed: ConnectError"),
+    ):
+        door.get("argocd", "web")
+    assert tls_server.asked == []
+
+
+@pytest.mark.parametrize("verifies", [True, False], ids=["by-its-authority", "not-at-all"])
+def test_a_cluster_with_a_certificate_of_its_own_is_reached(
+    connect: Connect, tls_server: ArgocdServer, authority: Path, verifies: bool
+) -> None:
+    config = kubeconfig(tls_server.url, token=TOKEN)
+    certificate = base64.b64encode(authority.read_bytes().split(b"-----BEGIN PRIVATE")[0]).decode()
+    trust = {"certificate-authority-data": certificate, "insecure-skip-tls-verify": False}
+    skip = {"insecure-skip-tls-verify": True}
+    config["clusters"][0]["cluster"] |= trust if verifies else skip
+    connect("kubernetes", extra={"kube_config": config})
+    with ArgocdHook(CONNECTION).get_conn() as door:
+        assert door.get("argocd", "web") is not None
+
+
 @pytest.mark.parametrize(
     ("conn_type", "fields", "message"),
     [
         pytest.param("http", {"password": TOKEN}, "it names no host", id="no-host"),
+        pytest.param(
+            "http",
+            {"host": "cd", "password": TOKEN, "extra": {"verify": "/no/such/file"}},
+            "host or verify is wrong: FileNotFoundError",
+            id="no-authority",
+        ),
+        pytest.param(
+            "http",
+            {"host": "cd:x", "password": TOKEN},
+            "it cannot be used: InvalidURL",
+            id="bad-host",
+        ),
+        pytest.param(
+            "http",
+            {"host": "cd", "password": f"{TOKEN}\u20ac"},
+            "it cannot be used: UnicodeEncodeError",
+            id="bad-token",
+        ),
         pytest.param(
             "http",
             {"host": "http://cd", "password": TOKEN},
@@ -116,7 +214,7 @@ def test_a_connection_to_a_cluster_is_read_as_the_provider_reads_it(
 )
 def test_a_connection_that_leads_nowhere_says_so_and_shows_no_login(
     connect: Connect, conn_type: str, fields: dict[str, Any], message: str
-):
+) -> None:
     connect(conn_type, **fields)
     with pytest.raises(SettingsError, match=message) as caught, ArgocdHook(CONNECTION).get_conn():
         pass
@@ -132,7 +230,7 @@ def test_a_connection_that_leads_nowhere_says_so_and_shows_no_login(
     ],
     ids=["none-named", "missing", "another-project's"],
 )
-def test_a_project_reaches_only_a_connection_of_its_own(connection_id: str, message: str):
+def test_a_project_reaches_only_a_connection_of_its_own(connection_id: str, message: str) -> None:
     with (
         pytest.raises(SettingsError, match=message),
         open_argocd("shop", connection_id, Settings()),
@@ -140,7 +238,9 @@ def test_a_project_reaches_only_a_connection_of_its_own(connection_id: str, mess
         pass
 
 
-def test_the_setting_lets_a_login_travel_over_plain_http(connect: Connect, server: ArgocdServer):
+def test_the_setting_lets_a_login_travel_over_plain_http(
+    connect: Connect, server: ArgocdServer
+) -> None:
     connect(host=server.url, password=TOKEN)
     settings = Settings(allow_credentials_over_http=True)
     with open_argocd("shop", CONNECTION, settings) as door:

@@ -34,20 +34,20 @@ def checks(status: PromotionStatus) -> list[Any]:
     return [execution.health_check for execution in status.executions]
 
 
-def test_the_health_checks_of_steps_that_succeeded_are_kept_with_the_promotion():
+def test_the_health_checks_of_steps_that_succeeded_are_kept_with_the_promotion() -> None:
     status = World([CheckedStep()]).run(promotion({"uses": "checked"}, {"uses": "echo"}))
     stored = PromotionStatus.model_validate_json(status.model_dump_json())
     assert checks(stored) == [CHECK, None]
 
 
 @pytest.mark.parametrize("ended", ["Running", "Failed", "Errored", "Aborted", "Skipped"])
-def test_a_step_that_did_not_succeed_leaves_none(ended: str):
+def test_a_step_that_did_not_succeed_leaves_none(ended: str) -> None:
     document = {"uses": "checked", "config": {"status": ended}}
     status = World([CheckedStep()]).run(promotion(document))
     assert checks(status) == [None]
 
 
-def test_a_promotion_that_starts_again_forgets_them():
+def test_a_promotion_that_starts_again_forgets_them() -> None:
     promoted = promotion({"uses": "checked"}, {"uses": "echo"})
     status = World([CheckedStep()]).run(promoted)
     again = restart(status.model_copy(update={"phase": PromotionPhase.RUNNING}))

@@ -63,19 +63,12 @@ class ArgocdHook(BaseHook):
         """
         connection = self._connection()
         by_cluster = connection.conn_type == "kubernetes"
-        login = self._cluster() if by_cluster else _server(connection)
+        login = self._cluster() if by_cluster else self._server(connection)
         self._refuse_plain(login, allow_http)
         door = KubernetesApplications if by_cluster else RestApplications
         name = "the Kubernetes API" if by_cluster else "Argo CD"
         namespace = str(_extra(connection).get("namespace") or "argocd")
-        with httpx.Client(
-            base_url=login.url,
-            headers={"Authorization": login.authorization} if login.authorization else {},
-            verify=login.tls,
-            proxy=login.proxy,
-            trust_env=False,
-            timeout=_TIMEOUT,
-        ) as client:
+        with self._client(login) as client:
             secret = login.authorization.partition(" ")[2]
             yield door(Api(client, name, secret), namespace)
 
@@ -94,6 +87,26 @@ class ArgocdHook(BaseHook):
         except Exception as error:
             # The text of a foreign exception may hold part of a kubeconfig.
             raise self._unusable(f"its cluster cannot be read: {type(error).__name__}") from None
+
+    def _server(self, connection: Connection) -> Login:
+        try:
+            return _server_login(connection)
+        except (httpx.InvalidURL, OSError) as error:
+            raise self._unusable(f"host or verify is wrong: {type(error).__name__}") from None
+
+    def _client(self, login: Login) -> httpx.Client:
+        try:
+            return httpx.Client(
+                base_url=login.url,
+                headers={"Authorization": login.authorization} if login.authorization else {},
+                verify=login.tls,
+                proxy=login.proxy,
+                trust_env=False,
+                timeout=_TIMEOUT,
+            )
+        except (httpx.InvalidURL, ValueError) as error:
+            # The text may hold the login.
+            raise self._unusable(f"it cannot be used: {type(error).__name__}") from None
 
     def _refuse_plain(self, login: Login, allow_http: bool) -> None:
         if not login.url.startswith(("https://", "http://")):
@@ -121,14 +134,20 @@ def open_argocd(project: str, connection_id: str, settings: Settings) -> Iterato
         yield applications
 
 
-def _server(connection: Connection) -> Login:
+def _server_login(connection: Connection) -> Login:
     host = (connection.host or "").rstrip("/")
     url = host if "://" in host or not host else f"{connection.schema or 'https'}://{host}"
     if connection.port:
         url = str(httpx.URL(url).copy_with(port=connection.port))
-    token = connection.password or ""
-    verify = _extra(connection).get("verify", True)
-    return Login(url, f"Bearer {token}" if token else "", tls=verify is not False)
+    token = (connection.password or "").strip()
+    return Login(url, f"Bearer {token}" if token else "", _tls(_extra(connection).get("verify")))
+
+
+def _tls(verify: object) -> ssl.SSLContext | bool:
+    """Return what `verify` means: False for any certificate, the path of a file for its authorities."""
+    if isinstance(verify, str):
+        return ssl.create_default_context(cafile=verify)
+    return verify is not False
 
 
 def _extra(connection: Connection) -> dict[str, Any]:

@@ -47,14 +47,16 @@ BOTH = [
 
 @pytest.mark.parametrize("config", [ArgocdUpdateConfig, ArgocdWaitConfig])
 @pytest.mark.parametrize(("app", "message"), BOTH)
-def test_what_names_no_application_is_refused(config: Any, app: dict[str, Any], message: str):
+def test_what_names_no_application_is_refused(
+    config: Any, app: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ValidationError, match=message):
         config.model_validate({"apps": [app]})
 
 
 @pytest.mark.parametrize("config", [ArgocdUpdateConfig, ArgocdWaitConfig])
 @pytest.mark.parametrize("apps", [{}, {"apps": []}], ids=["missing", "empty"])
-def test_at_least_one_entry_is_required(config: Any, apps: dict[str, Any]):
+def test_at_least_one_entry_is_required(config: Any, apps: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="apps"):
         config.model_validate(apps)
 
@@ -86,7 +88,7 @@ def test_at_least_one_entry_is_required(config: Any, apps: dict[str, Any]):
         pytest.param({"name": "web", "waitFor": ["sync"]}, "Extra inputs", id="wait-for"),
     ],
 )
-def test_a_bad_change_is_refused(app: dict[str, Any], message: str):
+def test_a_bad_change_is_refused(app: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         ArgocdUpdateConfig.model_validate({"apps": [app]})
 
@@ -100,7 +102,7 @@ def test_a_bad_change_is_refused(app: dict[str, Any], message: str):
         pytest.param(source(), "Extra inputs", id="sources"),
     ],
 )
-def test_a_bad_condition_to_wait_for_is_refused(app: dict[str, Any], message: str):
+def test_a_bad_condition_to_wait_for_is_refused(app: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         ArgocdWaitConfig.model_validate({"apps": [app]})
 
@@ -131,7 +133,7 @@ def test_a_bad_condition_to_wait_for_is_refused(app: dict[str, Any], message: st
 )
 def test_what_can_name_no_application_is_asked_for_nowhere(
     bench: Bench, app: dict[str, Any], message: str
-):
+) -> None:
     for run in (bench.update, bench.wait):
         with pytest.raises(TerminalStepError, match=re.escape(message)) as caught:
             run(app)

@@ -12,7 +12,7 @@ from airfreight.model.promotion import StepStatus
 from tests.steps.argocd.conftest import Bench
 
 
-def test_through_kubernetes_a_hard_refresh_goes_with_the_sync(cluster: Bench):
+def test_through_kubernetes_a_hard_refresh_goes_with_the_sync(cluster: Bench) -> None:
     cluster.server.add()
     cluster.update()
     metadata = cluster.server.apps["argocd", "web"]["metadata"]
@@ -30,14 +30,14 @@ def test_through_kubernetes_a_hard_refresh_goes_with_the_sync(cluster: Bench):
 )
 def test_through_kubernetes_the_sync_says_who_decided(
     cluster: Bench, actor: str, initiator: dict[str, Any]
-):
+) -> None:
     cluster.server.add()
     cluster.actor = actor
     cluster.update()
     assert cluster.server.begun[0]["initiatedBy"] == initiator
 
 
-def test_through_argocd_a_sync_without_changes_needs_no_right_to_update(rest: Bench):
+def test_through_argocd_a_sync_without_changes_needs_no_right_to_update(rest: Bench) -> None:
     rest.server.add()
     rest.update()
     path = "/api/v1/applications/web"
@@ -89,11 +89,11 @@ def test_through_argocd_a_sync_without_changes_needs_no_right_to_update(rest: Be
 )
 def test_sync_windows_hold_automatic_promotions_and_people_apart(
     windows: dict[str, Any], automatic: bool, by_hand: bool
-):
+) -> None:
     assert (may_sync(windows, ""), may_sync(windows, "alice")) == (automatic, by_hand)
 
 
-def test_through_argocd_a_sync_window_holds_the_step_until_it_opens(rest: Bench):
+def test_through_argocd_a_sync_window_holds_the_step_until_it_opens(rest: Bench) -> None:
     rest.server.add()
     rest.server.windows = {"activeWindows": [{"kind": "deny", "manualSync": True}], "canSync": True}
     result = rest.update()
@@ -104,7 +104,7 @@ def test_through_argocd_a_sync_window_holds_the_step_until_it_opens(rest: Bench)
     assert len(rest.server.begun) == 1
 
 
-def test_an_answer_that_is_no_json_is_an_error(cluster: Bench):
+def test_an_answer_that_is_no_json_is_an_error(cluster: Bench) -> None:
     cluster.server.apps["argocd", "web"] = []  # type: ignore[assignment]
     with pytest.raises(RetryableStepError, match="the server answered GET with what is no JSON"):
         cluster.update()

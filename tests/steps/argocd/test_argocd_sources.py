@@ -35,7 +35,7 @@ def updates(*documents: dict[str, Any]) -> list[SourceUpdate]:
         ),
     ],
 )
-def test_an_update_finds_its_source(update: dict[str, Any], source: dict[str, Any]):
+def test_an_update_finds_its_source(update: dict[str, Any], source: dict[str, Any]) -> None:
     wanted = {**update, "desiredRevision": "v2", "updateTargetRevision": True}
     app = application(source, single=True)
     assert desired_sources(app, updates(wanted)) == ({**source, "targetRevision": "v2"},)
@@ -71,19 +71,19 @@ def test_an_update_finds_its_source(update: dict[str, Any], source: dict[str, An
 )
 def test_an_update_that_fits_no_source_is_an_error(
     update: dict[str, Any], source: dict[str, Any], message: str
-):
+) -> None:
     with pytest.raises(RetryableStepError, match=message):
         desired_sources(application(source), updates(update))
 
 
-def test_a_desired_revision_alone_changes_no_source():
+def test_a_desired_revision_alone_changes_no_source() -> None:
     source = {"repoURL": GIT, "targetRevision": "main"}
     assert desired_sources(
         application(source), updates({"repoURL": GIT, "desiredRevision": "v2"})
     ) == (source,)
 
 
-def test_of_several_sources_each_gets_its_own_update_and_others_stay():
+def test_of_several_sources_each_gets_its_own_update_and_others_stay() -> None:
     app = application(
         {"repoURL": CHARTS, "chart": "web", "targetRevision": "1.0.0"},
         {"repoURL": "https://git.example.com/other", "targetRevision": "main"},
@@ -104,7 +104,7 @@ def test_of_several_sources_each_gets_its_own_update_and_others_stay():
     assert desired_revisions(app, wanted) == ["1.1.0", "", "abc"]
 
 
-def test_of_two_sources_that_fit_the_first_is_changed():
+def test_of_two_sources_that_fit_the_first_is_changed() -> None:
     app = application({"repoURL": GIT, "path": "a"}, {"repoURL": GIT, "path": "b"})
     wanted = updates({"repoURL": GIT, "desiredRevision": "v2", "updateTargetRevision": True})
     first, second = desired_sources(app, wanted)
@@ -120,7 +120,9 @@ def test_of_two_sources_that_fit_the_first_is_changed():
         pytest.param({"tag": "", "digest": "sha256:0"}, "ghcr.io/a/b@sha256:0", id="empty-tag"),
     ],
 )
-def test_kustomize_images_take_the_place_of_all_that_were_there(image: dict[str, str], text: str):
+def test_kustomize_images_take_the_place_of_all_that_were_there(
+    image: dict[str, str], text: str
+) -> None:
     source = {"repoURL": GIT, "kustomize": {"namePrefix": "x-", "images": ["old:1"]}}
     wanted = {
         "repoURL": GIT,
@@ -130,7 +132,7 @@ def test_kustomize_images_take_the_place_of_all_that_were_there(image: dict[str,
     assert changed["kustomize"] == {"namePrefix": "x-", "images": [text]}
 
 
-def test_helm_parameters_are_set_in_place_and_new_ones_come_last():
+def test_helm_parameters_are_set_in_place_and_new_ones_come_last() -> None:
     parameters = [
         {"name": "image.tag", "value": "1.0", "forceString": True},
         {"name": "replicas", "value": "2"},
@@ -150,7 +152,7 @@ def test_helm_parameters_are_set_in_place_and_new_ones_come_last():
     }
 
 
-def test_a_source_without_kustomize_and_helm_gets_them():
+def test_a_source_without_kustomize_and_helm_gets_them() -> None:
     wanted = {
         "repoURL": GIT,
         "kustomize": {"images": [{"repoURL": "a", "tag": "1"}]},

@@ -39,7 +39,7 @@ def promotions(bench: Bench) -> list[str]:
     ]
 
 
-def test_a_sync_is_begun_waited_for_and_found_done(bench: Bench):
+def test_a_sync_is_begun_waited_for_and_found_done(bench: Bench) -> None:
     bench.server.add()
     first = bench.update(AT_COMMIT)
     assert first.status is StepStatus.RUNNING
@@ -57,7 +57,7 @@ def test_a_sync_is_begun_waited_for_and_found_done(bench: Bench):
     assert promotions(bench) == [PROMOTION]
 
 
-def test_what_is_done_stays_done_in_a_second_run(bench: Bench):
+def test_what_is_done_stays_done_in_a_second_run(bench: Bench) -> None:
     bench.server.add()
     bench.update()
     bench.server.finish()
@@ -65,13 +65,13 @@ def test_what_is_done_stays_done_in_a_second_run(bench: Bench):
     assert (results, len(bench.server.begun)) == ({StepStatus.SUCCEEDED}, 1)
 
 
-def test_a_sync_that_was_asked_for_and_not_begun_is_not_asked_for_again(bench: Bench):
+def test_a_sync_that_was_asked_for_and_not_begun_is_not_asked_for_again(bench: Bench) -> None:
     bench.server.add()
     assert [bench.update().status for _ in range(3)] == [StepStatus.RUNNING] * 3
     assert len(bench.server.begun) == 1
 
 
-def test_success_leaves_the_health_check_behind(bench: Bench):
+def test_success_leaves_the_health_check_behind(bench: Bench) -> None:
     bench.server.add()
     assert bench.update(AT_COMMIT).health_check is None
     bench.server.finish()
@@ -102,7 +102,7 @@ def test_success_leaves_the_health_check_behind(bench: Bench):
         ),
     ],
 )
-def test_the_operation_of_another_is_waited_for(bench: Bench, before: Any, message: str):
+def test_the_operation_of_another_is_waited_for(bench: Bench, before: Any, message: str) -> None:
     bench.server.add(**before)
     result = bench.update()
     assert (result.status, bench.server.begun) == (StepStatus.RUNNING, [])
@@ -128,7 +128,7 @@ def test_the_operation_of_another_is_waited_for(bench: Bench, before: Any, messa
         ),
     ],
 )
-def test_a_sync_is_begun_where_the_last_operation_does_not_count(bench: Bench, before: Any):
+def test_a_sync_is_begun_where_the_last_operation_does_not_count(bench: Bench, before: Any) -> None:
     bench.server.add(**before)
     assert bench.update(AT_COMMIT).status is StepStatus.RUNNING
     assert promotions(bench) == [PROMOTION]
@@ -137,7 +137,7 @@ def test_a_sync_is_begun_where_the_last_operation_does_not_count(bench: Bench, b
 
 
 @pytest.mark.parametrize("phase", ["Failed", "Error"])
-def test_an_own_sync_that_failed_is_an_error_that_says_why(bench: Bench, phase: str):
+def test_an_own_sync_that_failed_is_an_error_that_says_why(bench: Bench, phase: str) -> None:
     bench.server.add()
     bench.update()
     bench.server.finish(phase, message="one hook failed")
@@ -150,14 +150,14 @@ def test_an_own_sync_that_failed_is_an_error_that_says_why(bench: Bench, phase: 
 @pytest.mark.parametrize(("phase", "shown"), [("Odd", "Odd"), ("", "unknown")])
 def test_an_operation_of_a_phase_that_nobody_knows_is_an_error(
     bench: Bench, phase: str, shown: str
-):
+) -> None:
     bench.server.add(**state(phase, PROMOTION))
     with pytest.raises(RetryableStepError, match=f'an operation of phase "{shown}"'):
         bench.update()
     assert bench.server.begun == []
 
 
-def test_each_of_several_sources_has_to_be_at_its_revision(bench: Bench):
+def test_each_of_several_sources_has_to_be_at_its_revision(bench: Bench) -> None:
     charts = {"repoURL": "https://charts.example.com", "chart": "web", "targetRevision": "1.0"}
     bench.server.add(spec={"source": None, "sources": [charts, {"repoURL": REPO}]})
     wanted = {"name": "web", "sources": [{"repoURL": REPO, "desiredRevision": COMMIT}]}
@@ -181,7 +181,7 @@ def test_each_of_several_sources_has_to_be_at_its_revision(bench: Bench):
         ),
     ],
 )
-def test_the_sources_are_changed_before_the_sync(bench: Bench, spec: dict[str, Any]):
+def test_the_sources_are_changed_before_the_sync(bench: Bench, spec: dict[str, Any]) -> None:
     bench.server.add(spec=spec)
     source = {
         "repoURL": REPO,
@@ -204,7 +204,7 @@ def test_the_sources_are_changed_before_the_sync(bench: Bench, spec: dict[str, A
     assert promotions(bench) == [PROMOTION]
 
 
-def test_the_sync_has_the_options_and_retries_of_the_sync_policy(bench: Bench):
+def test_the_sync_has_the_options_and_retries_of_the_sync_policy(bench: Bench) -> None:
     retry = {"limit": 3, "backoff": {"duration": "5s"}}
     policy = {"syncOptions": ["CreateNamespace=true"], "retry": retry}
     bench.server.add(spec={"syncPolicy": policy})
@@ -229,7 +229,7 @@ def test_the_sync_has_the_options_and_retries_of_the_sync_policy(bench: Bench):
 )
 def test_an_application_without_the_stage_in_its_annotation_is_not_touched(
     bench: Bench, annotation: str | None, message: str
-):
+) -> None:
     bench.server.add(metadata={"annotations": {STAGE: annotation}})
     with pytest.raises(RetryableStepError, match="is not authorized: ") as caught:
         bench.update()
@@ -238,12 +238,12 @@ def test_an_application_without_the_stage_in_its_annotation_is_not_touched(
 
 
 @pytest.mark.parametrize("annotation", ["shop:prod", "shop:dev,shop:prod", " web:x , shop:prod "])
-def test_the_annotation_may_list_several_stages(bench: Bench, annotation: str):
+def test_the_annotation_may_list_several_stages(bench: Bench, annotation: str) -> None:
     bench.server.add(metadata={"annotations": {STAGE: annotation}})
     assert bench.update().status is StepStatus.RUNNING
 
 
-def test_an_authorization_that_is_withdrawn_in_between_counts(bench: Bench):
+def test_an_authorization_that_is_withdrawn_in_between_counts(bench: Bench) -> None:
     bench.server.add()
     withdrawn = {"metadata": {"annotations": {STAGE: None}}}
     bench.server.refusing = (500, {"message": "busy"})
@@ -287,7 +287,7 @@ def test_an_authorization_that_is_withdrawn_in_between_counts(bench: Bench):
 )
 def test_a_selector_finds_applications_by_their_labels(
     bench: Bench, selector: dict[str, Any], names: list[str]
-):
+) -> None:
     bench.server.add("a", metadata={"labels": {"tier": "web", "zone": "eu"}})
     bench.server.add("b", metadata={"labels": {"tier": "web", "zone": "us"}})
     bench.server.add("c", metadata={"labels": {"tier": "db"}})
@@ -303,7 +303,7 @@ BY_LABEL = {"selector": {"matchLabels": {"tier": "web"}}}
 
 def test_of_several_those_that_are_not_authorized_are_passed_over(
     bench: Bench, caplog: pytest.LogCaptureFixture
-):
+) -> None:
     bench.server.add("a", metadata=LABELLED)
     bench.server.add("b", metadata={**LABELLED, "annotations": {STAGE: "shop:dev"}})
     assert bench.update(BY_LABEL).output == {"apps": [{"name": "a", "namespace": "argocd"}]}
@@ -332,7 +332,7 @@ def test_of_several_those_that_are_not_authorized_are_passed_over(
         ),
     ],
 )
-def test_what_is_not_there_is_an_error(bench: Bench, app: dict[str, Any], message: str):
+def test_what_is_not_there_is_an_error(bench: Bench, app: dict[str, Any], message: str) -> None:
     bench.server.add()
     for name in ("x", "y"):
         metadata = {"labels": {"tier": "db"}, "annotations": {STAGE: None}}
@@ -341,7 +341,7 @@ def test_what_is_not_there_is_an_error(bench: Bench, app: dict[str, Any], messag
         bench.update(app)
 
 
-def test_none_of_several_is_changed_where_one_lacks_the_source(bench: Bench):
+def test_none_of_several_is_changed_where_one_lacks_the_source(bench: Bench) -> None:
     bench.server.add("a", metadata=LABELLED)
     other = {"source": {"repoURL": "https://git.example.com/other"}}
     for name in ("b", "c", "d", "e"):
@@ -357,13 +357,13 @@ def test_none_of_several_is_changed_where_one_lacks_the_source(bench: Bench):
     assert bench.server.begun == []
 
 
-def test_an_application_in_another_namespace_is_found(bench: Bench):
+def test_an_application_in_another_namespace_is_found(bench: Bench) -> None:
     bench.server.add("web", "team-a")
     output = bench.update({"name": "web", "namespace": "team-a"}).output
     assert output == {"apps": [{"name": "web", "namespace": "team-a"}]}
 
 
-def test_all_applications_have_to_be_done(bench: Bench):
+def test_all_applications_have_to_be_done(bench: Bench) -> None:
     bench.server.add("a")
     bench.server.add("b")
     apps = ({"name": "a"}, {"name": "b"})
@@ -375,7 +375,7 @@ def test_all_applications_have_to_be_done(bench: Bench):
     assert bench.update(*apps).status is StepStatus.SUCCEEDED
 
 
-def test_an_answer_that_got_lost_makes_no_second_sync(bench: Bench):
+def test_an_answer_that_got_lost_makes_no_second_sync(bench: Bench) -> None:
     bench.server.add()
     bench.server.losing = 1
     assert bench.update().status is StepStatus.RUNNING
@@ -383,7 +383,7 @@ def test_an_answer_that_got_lost_makes_no_second_sync(bench: Bench):
     assert len(bench.server.begun) == 1
 
 
-def test_a_process_that_died_after_the_sync_was_taken_makes_no_second_one(bench: Bench):
+def test_a_process_that_died_after_the_sync_was_taken_makes_no_second_one(bench: Bench) -> None:
     bench.server.add()
     bench.update(AT_COMMIT)
     bench.server.finish()
@@ -391,7 +391,7 @@ def test_a_process_that_died_after_the_sync_was_taken_makes_no_second_one(bench:
     assert (again.status, len(bench.server.begun)) == (StepStatus.SUCCEEDED, 1)
 
 
-def test_a_person_who_syncs_at_the_same_moment_is_waited_for(bench: Bench):
+def test_a_person_who_syncs_at_the_same_moment_is_waited_for(bench: Bench) -> None:
     bench.server.add()
     bench.server.meanwhile.append(
         lambda: bench.server.change({"operation": operation(None, "bob")})
@@ -401,7 +401,7 @@ def test_a_person_who_syncs_at_the_same_moment_is_waited_for(bench: Bench):
     assert 'that "bob" began has to end first' in result.message
 
 
-def test_a_change_of_the_sources_at_the_same_moment_is_not_overwritten(bench: Bench):
+def test_a_change_of_the_sources_at_the_same_moment_is_not_overwritten(bench: Bench) -> None:
     bench.server.add(spec={"source": {"kustomize": {"namePrefix": "a-"}}})
     renamed = {"spec": {"source": {"kustomize": {"namePrefix": "b-"}}}}
     bench.server.meanwhile.append(lambda: bench.server.change(renamed))
@@ -412,7 +412,7 @@ def test_a_change_of_the_sources_at_the_same_moment_is_not_overwritten(bench: Be
     assert len(bench.server.begun) == 1
 
 
-def test_a_server_that_always_refuses_is_an_error_in_the_end(bench: Bench):
+def test_a_server_that_always_refuses_is_an_error_in_the_end(bench: Bench) -> None:
     bench.server.add()
     bench.server.refusing = (500, {"message": f"no luck with {TOKEN}"})
     bench.server.meanwhile += [lambda: bench.server.change({})] * 9
@@ -421,33 +421,33 @@ def test_a_server_that_always_refuses_is_an_error_in_the_end(bench: Bench):
 
 
 @pytest.mark.parametrize("status", [400, 403, 503])
-def test_a_refusal_that_changed_nothing_is_an_error_at_once(bench: Bench, status: int):
+def test_a_refusal_that_changed_nothing_is_an_error_at_once(bench: Bench, status: int) -> None:
     bench.server.add()
     bench.server.refusing = (status, {"message": "no"})
     with pytest.raises(RetryableStepError, match=f"answered .* with {status}: no$"):
         bench.update()
 
 
-def test_a_login_that_is_refused_shows_nowhere(bench: Bench):
+def test_a_login_that_is_refused_shows_nowhere(bench: Bench) -> None:
     bench.server.add()
     bench.token = "hunter2/wrong"
     with pytest.raises(RetryableStepError, match=r"with 401: Unauthorized: Bearer \*\*\*$"):
         bench.update()
 
 
-def test_a_server_that_is_not_there_is_an_error(bench: Bench):
+def test_a_server_that_is_not_there_is_an_error(bench: Bench) -> None:
     bench.server.url = "http://127.0.0.1:9"
     with pytest.raises(RetryableStepError, match="GET request to the server failed: ConnectError"):
         bench.update()
 
 
-def test_a_project_that_names_no_argocd_cannot_be_helped_by_a_retry(bench: Bench):
+def test_a_project_that_names_no_argocd_cannot_be_helped_by_a_retry(bench: Bench) -> None:
     config = ArgocdUpdateConfig.model_validate({"apps": [{"name": "web"}]})
     with pytest.raises(TerminalStepError, match="annotate its Project with airfreight/argocd-conn"):
         ArgocdUpdateStep().run(config, context_at(bench.root))
 
 
-def test_no_sync_is_begun_by_a_process_whose_promotion_was_taken_over(bench: Bench):
+def test_no_sync_is_begun_by_a_process_whose_promotion_was_taken_over(bench: Bench) -> None:
     def fenced() -> None:
         raise RefusedError("taken over")
 
@@ -458,7 +458,7 @@ def test_no_sync_is_begun_by_a_process_whose_promotion_was_taken_over(bench: Ben
     assert bench.server.begun == []
 
 
-def test_the_example_of_argocd_update_syncs_to_the_pushed_commit(bench: Bench):
+def test_the_example_of_argocd_update_syncs_to_the_pushed_commit(bench: Bench) -> None:
     config = ArgocdUpdateConfig.model_validate(
         example_config("argocd-update", {"commit": {"commit": COMMIT}})
     )

@@ -60,7 +60,7 @@ RUNNING = status(operationState={"phase": "Running"})
 )
 def test_a_step_waits_until_all_conditions_hold(
     bench: Bench, wait_for: list[str] | None, app: dict[str, Any], reason: str
-):
+) -> None:
     bench.server.add(**app)
     result = bench.wait({"name": "web", **({"waitFor": wait_for} if wait_for else {})})
     if not reason:
@@ -73,7 +73,9 @@ def test_a_step_waits_until_all_conditions_hold(
 
 @pytest.mark.parametrize("kind", ["ComparisonError", "InvalidSpecError"])
 @pytest.mark.parametrize("wait_for", [["health"], ["operation"], ["sync"]])
-def test_a_faulty_application_is_not_waited_for(bench: Bench, kind: str, wait_for: list[str]):
+def test_a_faulty_application_is_not_waited_for(
+    bench: Bench, kind: str, wait_for: list[str]
+) -> None:
     conditions = [{"type": "OrphanedResourceWarning"}, {"type": kind, "message": "bad chart"}]
     bench.server.add(status={"conditions": conditions}, operation={"sync": {}})
     with pytest.raises(TerminalStepError) as caught:
@@ -97,7 +99,7 @@ def test_a_faulty_application_is_not_waited_for(bench: Bench, kind: str, wait_fo
 )
 def test_an_application_that_degrades_while_it_is_waited_for_ends_the_wait(
     bench: Bench, before: str, wait_for: list[str], is_end: bool
-):
+) -> None:
     app = {"name": "web", "waitFor": wait_for}
     bench.server.add(status={"health": {"status": before}, "sync": {"status": "OutOfSync"}})
     waiting = {**app, "waitFor": ["health", "sync"]}
@@ -111,7 +113,7 @@ def test_an_application_that_degrades_while_it_is_waited_for_ends_the_wait(
         assert result.status is StepStatus.RUNNING
 
 
-def test_the_output_says_which_applications_and_how_healthy(bench: Bench):
+def test_the_output_says_which_applications_and_how_healthy(bench: Bench) -> None:
     bench.server.add("a", metadata={"labels": {"tier": "web"}})
     bench.server.add(
         "b", metadata={"labels": {"tier": "web"}}, status={"health": {"status": "Progressing"}}
@@ -131,13 +133,13 @@ def test_the_output_says_which_applications_and_how_healthy(bench: Bench):
     assert result.health_check is None
 
 
-def test_stale_health_asks_for_a_refresh_and_the_next_look_counts(rest: Bench):
+def test_stale_health_asks_for_a_refresh_and_the_next_look_counts(rest: Bench) -> None:
     rest.server.add(status=ended("05", "04"))
     assert rest.wait().status is StepStatus.RUNNING
     assert rest.wait().status is StepStatus.SUCCEEDED
 
 
-def test_through_kubernetes_stale_health_asks_for_a_hard_refresh(cluster: Bench):
+def test_through_kubernetes_stale_health_asks_for_a_hard_refresh(cluster: Bench) -> None:
     cluster.server.add(status=ended("05", "04"))
     cluster.wait()
     annotations = cluster.server.apps["argocd", "web"]["metadata"]["annotations"]
@@ -146,14 +148,14 @@ def test_through_kubernetes_stale_health_asks_for_a_hard_refresh(cluster: Bench)
 
 def test_a_login_that_may_only_read_waits_all_the_same(
     cluster: Bench, caplog: pytest.LogCaptureFixture
-):
+) -> None:
     cluster.server.add(status=ended("05", "04"))
     cluster.server.refusing = (403, {"message": "forbidden"})
     assert cluster.wait().status is StepStatus.RUNNING
     assert "could not be refreshed: the server answered PATCH with 403: forbidden" in caplog.text
 
 
-def test_waiting_needs_no_authorization(bench: Bench):
+def test_waiting_needs_no_authorization(bench: Bench) -> None:
     bench.server.add(metadata={"annotations": None})
     assert bench.wait().status is StepStatus.SUCCEEDED
 
@@ -166,18 +168,20 @@ def test_waiting_needs_no_authorization(bench: Bench):
     ],
     ids=["name", "selector"],
 )
-def test_what_is_not_there_cannot_be_waited_for(bench: Bench, app: dict[str, Any], message: str):
+def test_what_is_not_there_cannot_be_waited_for(
+    bench: Bench, app: dict[str, Any], message: str
+) -> None:
     with pytest.raises(RetryableStepError, match=message):
         bench.wait(app)
 
 
-def test_a_second_run_looks_again(bench: Bench):
+def test_a_second_run_looks_again(bench: Bench) -> None:
     bench.server.add()
     assert bench.wait() == bench.wait()
     assert bench.server.begun == []
 
 
-def test_the_example_of_argocd_wait_waits_for_all_of_the_stage(bench: Bench):
+def test_the_example_of_argocd_wait_waits_for_all_of_the_stage(bench: Bench) -> None:
     config = ArgocdWaitConfig.model_validate(example_config("argocd-wait"))
     bench.server.add("a", metadata={"labels": {"stage": "dev"}})
     bench.server.add("b", metadata={"labels": {"stage": "dev"}}, operation={"sync": {}})
