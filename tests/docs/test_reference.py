@@ -25,7 +25,8 @@ from airfreight.steps.builtin import builtin_steps
 from tests.docs.pages import ROOT, code_words, read, section
 
 _KINDS = (ConfigMap, Project, ProjectConfig, PromotionTask, Stage, Warehouse)
-_NOT_IN_MANIFESTS = {"cluster"}  # PromotionTask and ClusterPromotionTask share a model
+# PromotionTask and ClusterPromotionTask share a model; the Connection is an annotation.
+_NOT_IN_MANIFESTS = {"cluster", "argocdConnection"}
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:

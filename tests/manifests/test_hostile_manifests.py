@@ -144,7 +144,7 @@ DEFINITE = {
 
 @pytest.mark.parametrize(("field", "value", "line", "where"), DEFINITE.values(), ids=DEFINITE)
 def test_a_definite_error_has_one_message_at_its_line(tmp_path, field, value, line, where):
-    """Guards: `parse_duration`, `_SHORTEST_INTERVAL`, `_LONGEST_CONSTRAINT`, `_is_schedule`, `_kubernetes_name`,
+    """Guards: `parse_duration`, `_SHORTEST_INTERVAL`, `_LONGEST_CONSTRAINT`, `_is_schedule`, `kubernetes_name`,
     `LONGEST_TEMPLATE`."""
     began = time.monotonic()
     problems = problems_of(write(tmp_path, **{field: value}), "shop")

@@ -253,3 +253,31 @@ def test_any_content_of_any_kind_is_read_or_explained(
         reading = read_manifest(document, "dev", REGISTRY)
         found = reading.manifest.resource.found.problems if reading.manifest else reading.problems
         assert reading.manifest is not None or found
+
+
+@pytest.mark.parametrize(
+    ("annotations", "connection"),
+    [
+        pytest.param({}, "", id="none"),
+        pytest.param(
+            {"airfreight/argocd-connection": "airfreight_shop_argocd"},
+            "airfreight_shop_argocd",
+            id="own",
+        ),
+        pytest.param(
+            {"airfreight/argocd-connection": "airfreight_shared_argocd"},
+            "airfreight_shared_argocd",
+            id="shared",
+        ),
+        pytest.param({"airfreight/argocd-connection": "kubernetes_default"}, "", id="foreign"),
+    ],
+)
+def test_a_project_names_the_connection_to_its_argocd(
+    tmp_path: Path, annotations: dict[str, str], connection: str
+) -> None:
+    loaded = load(tmp_path, resource("Project", "shop", {}, annotations=annotations))
+    assert loaded.argocd_connection == connection
+
+
+def test_a_project_without_a_manifest_has_no_argocd(tmp_path: Path) -> None:
+    assert load(tmp_path, warehouse("web")).argocd_connection == ""

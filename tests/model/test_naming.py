@@ -28,7 +28,7 @@ KUBERNETES = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-
 @given(ODD)
 @STEADY
 def test_a_name_is_taken_exactly_where_kubernetes_takes_it(name):
-    """Guard: `_kubernetes_name`, the one door for names of all kinds."""
+    """Guard: `kubernetes_name`, the one door for names of all kinds."""
     if KUBERNETES.fullmatch(name):
         assert Project(name=name).name == name
     else:
@@ -52,7 +52,7 @@ def test_airflow_takes_every_id_of_a_name(project, name):
 @given(NAMES, NAMES)
 @STEADY
 def test_airflow_leaves_every_asset_as_it_is(project, name):
-    """Guard: `_kubernetes_name`; a name that Airflow rewrites would lose its register."""
+    """Guard: `kubernetes_name`; a name that Airflow rewrites would lose its register."""
     for uri_of in (
         naming.warehouse_asset,
         naming.watch_asset,

@@ -5,6 +5,8 @@ from airfreight.steps.builtin import builtin_registry
 
 def test_every_built_in_step_is_registered_by_its_kargo_name():
     assert builtin_registry().kinds == (
+        "argocd-update",
+        "argocd-wait",
         "compose-output",
         "copy",
         "delete",

@@ -11,6 +11,7 @@ from typing import Any
 
 from airfreight.artifacts.guarded_http import guarded_client
 from airfreight.errors import SettingsError
+from airfreight.hooks.argocd import open_argocd
 from airfreight.hooks.configuration import is_local_executor, read_settings, ui_base_url
 from airfreight.hooks.repository import ConnectionCredentials, RepositoryHook
 from airfreight.manifests.project import LoadedProject
@@ -40,6 +41,7 @@ def engine_maker(
     settings = read_settings()
     credentials = ConnectionCredentials(project.name, project.credentials)
     sources = _sources(project, objects)
+    argocd = partial(open_argocd, project.name, project.argocd_connection, settings)
     address = ui_base_url()
     step_settings = StepSettings(
         allow_loopback=settings.allow_loopback,
@@ -76,6 +78,8 @@ def engine_maker(
                 previous_output=previous,
                 objects=objects,
                 freight=promotion.freight_collection,
+                actor=promotion.actor,
+                argocd=argocd,
             )
 
         return PromotionEngine(

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from airfreight.errors import Problem
 from airfreight.manifests.nodes import Document, Path
 from airfreight.manifests.resources import Resource, read_resource
-from airfreight.manifests.secrets import read_secret
+from airfreight.manifests.secrets import read_secret, refuse_connection
 from airfreight.manifests.shapes import read_model
 from airfreight.manifests.stages import read_stage, read_task
 from airfreight.manifests.warehouses import read_warehouse
+from airfreight.model.naming import connection_prefixes
 from airfreight.model.project import ConfigMap, Project, ProjectConfig, RepositoryCredential
 from airfreight.model.stage import PromotionTask, Stage
 from airfreight.model.warehouse import Warehouse
@@ -26,6 +27,8 @@ Meaning = (
     | ConfigMap
     | None
 )
+
+ARGOCD_CONNECTION = "airfreight/argocd-connection"
 
 _NOT_IN_CONFIG = (
     "freightLinks",
@@ -116,7 +119,19 @@ def _read_project(resource: Resource, project: str) -> Project | None:
         resource.found.warn_key(
             ("spec", key), message, "settings of a Project are in its ProjectConfig"
         )
-    return read_model(Project, {"name": resource.name}, _in_spec, resource.found)
+    data = {"name": resource.name, "argocdConnection": _argocd_connection(resource, project)}
+    return read_model(Project, data, _in_spec, resource.found)
+
+
+def _argocd_connection(resource: Resource, project: str) -> str:
+    named = resource.annotations.get(ARGOCD_CONNECTION, "")
+    refusal = refuse_connection(named, project) if named else None
+    if refusal is None:
+        return named
+    own, _ = connection_prefixes(project)
+    hint = f"name it {own}argocd, for example"
+    resource.found.error(("metadata", "annotations", ARGOCD_CONNECTION), refusal, hint)
+    return ""
 
 
 def _read_config(resource: Resource, project: str) -> ProjectConfig | None:

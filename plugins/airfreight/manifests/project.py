@@ -37,7 +37,8 @@ class LoadedProject:
 
     `disabled` maps ``Stage <name>`` and ``Warehouse <name>`` to the errors that take them out of service. A disabled
     Stage stays in `stages`, in the shape of its tasks, wherever that shape could be read; a disabled Warehouse
-    watches nothing. `digest` is the SHA-256 of all bytes read, file names included.
+    watches nothing. `digest` is the SHA-256 of all bytes read, file names included. `argocd_connection` is the id of
+    the Connection to its Argo CD, or empty.
     """
 
     name: str
@@ -52,6 +53,7 @@ class LoadedProject:
     disabled: Mapping[str, tuple[Problem, ...]]
     digest: str
     pipelines: tuple[Pipeline, ...]
+    argocd_connection: str
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,7 @@ def _assemble(declared: Declared, problems: list[Problem], digest: str) -> Loade
     for manifest in declared.manifests:
         problems += manifest.resource.found.problems
     configs = _meanings(declared, ProjectConfig)
+    named = [project.argocd_connection for project in _meanings(declared, Project)]
     return LoadedProject(
         name=declared.project,
         config=configs[0] if configs else ProjectConfig(name=declared.project),
@@ -168,6 +171,7 @@ def _assemble(declared: Declared, problems: list[Problem], digest: str) -> Loade
         disabled=_disabled(declared),
         digest=digest,
         pipelines=tuple(pipeline for pipeline in pipelines if distinct[pipeline.name] is pipeline),
+        argocd_connection=named[0] if named else "",
     )
 
 

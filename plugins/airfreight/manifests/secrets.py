@@ -50,18 +50,26 @@ def _where(path: Path) -> Path:
 
 def _connection(resource: Resource, project: str) -> str:
     """Return the Connection's id, or the one to suggest where the annotation is missing or forbidden."""
-    own, shared = connection_prefixes(project)
+    own, _ = connection_prefixes(project)
     named = resource.annotations.get(CONNECTION)
     suggested = own + re.sub(r"\W", "_", resource.name)
     path = ("metadata", "annotations", CONNECTION)
     if named is None:
         resource.found.error(path, "required annotation is missing", _command(suggested))
         return suggested
-    if not named.startswith((own, shared)) or not re.fullmatch(r"[\w.-]+", named):
-        message = f"project {project!r} may use Connections that begin with {own} or {shared} only"
-        resource.found.error(path, message, _command(suggested))
+    refusal = refuse_connection(named, project)
+    if refusal is not None:
+        resource.found.error(path, refusal, _command(suggested))
         return suggested
     return named
+
+
+def refuse_connection(named: str, project: str) -> str | None:
+    """Say why the project may not use the Connection of this id, or None where it may."""
+    own, shared = connection_prefixes(project)
+    if named.startswith((own, shared)) and re.fullmatch(r"[\w.-]+", named):
+        return None
+    return f"project {project!r} may use Connections that begin with {own} or {shared} only"
 
 
 def _command(connection: str) -> str:

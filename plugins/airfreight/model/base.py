@@ -43,7 +43,8 @@ def parse_duration(value: object) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-def _kubernetes_name(value: str) -> str:
+def kubernetes_name(value: str) -> str:
+    """Return `value`; raises ValueError where no resource can have this name."""
     if len(value) > 253 or not re.fullmatch(f"{_LABEL}(\\.{_LABEL})*", value):
         raise ValueError(
             "expected a Kubernetes name: lower-case letters, digits, '-' and '.', at most 253 characters"
@@ -57,7 +58,7 @@ def none_to_empty(value: Any) -> Any:
 
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
-Name = Annotated[str, AfterValidator(_kubernetes_name)]
+Name = Annotated[str, AfterValidator(kubernetes_name)]
 VariableName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_]\w*$")]
 
 

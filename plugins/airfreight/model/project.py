@@ -11,9 +11,13 @@ from airfreight.model.patterns import name_pattern
 
 
 class Project(Model):
-    """A folder under `include/pipelines/`; its name is the folder's."""
+    """A folder under `include/pipelines/`; its name is the folder's.
+
+    `argocd_connection` comes from the annotation `airfreight/argocd-connection`; empty: the project has no Argo CD.
+    """
 
     name: Name
+    argocd_connection: str = ""
 
 
 def _check_name_pattern(pattern: str) -> None:

@@ -84,7 +84,10 @@ class Promotion(Model):
 
 
 class StepExecution(Model):
-    """How one step went so far; times are UTC."""
+    """How one step went so far; times are UTC.
+
+    `health_check` is what a step that succeeded left behind for the Stage's health (`kargo.md` §2.9).
+    """
 
     alias: str
     uses: str = ""
@@ -94,6 +97,7 @@ class StepExecution(Model):
     error_count: int = 0
     message: str = ""
     continue_on_error: bool = False
+    health_check: dict[str, Any] | None = None
 
 
 class PromotionStatus(Model):

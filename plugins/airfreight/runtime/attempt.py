@@ -32,6 +32,7 @@ class Attempt:
     retry_after: timedelta | None = None
     error: str | None = None
     terminal: bool = False
+    health_check: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Verdict:
     message: str = ""
     error_count: int = 0
     retry_after: timedelta | None = None
+    health_check: dict[str, Any] | None = None
 
 
 def attempt_step(
@@ -65,11 +67,15 @@ def attempt_step(
         return Attempt(status, error=str(error))
     except Exception as error:
         return _unexpected(error, kind, context)
-    output = None if result.output is None else dict(result.output)
+    output, check = _copied(result.output), _copied(result.health_check)
     if result.status is StepStatus.ERRORED:
         text = result.message or "the step ended as Errored"
         return Attempt(StepStatus.ERRORED, output=output, error=text)
-    return Attempt(result.status, result.message, output, result.retry_after)
+    return Attempt(result.status, result.message, output, result.retry_after, health_check=check)
+
+
+def _copied(mapping: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if mapping is None else dict(mapping)
 
 
 def _terminal(status: StepStatus, text: str) -> Attempt:
@@ -134,7 +140,9 @@ def _judge_run(
         wish = attempt.retry_after or _DEFAULT_POLL
         poll = max(wish, _SHORTEST_POLL)
         return Verdict(StepStatus.RUNNING, attempt.message, errors, poll)
-    return Verdict(attempt.status, attempt.message, errors)
+    succeeded = attempt.status is StepStatus.SUCCEEDED
+    check = attempt.health_check if succeeded else None
+    return Verdict(attempt.status, attempt.message, errors, health_check=check)
 
 
 def _judge_error(

@@ -187,6 +187,7 @@ class PromotionEngine:
             "message": self._sources.redact(verdict.message),
             "error_count": verdict.error_count,
             "finished_at": self._clock(),
+            "health_check": verdict.health_check,
         }
         status = _replace_execution(status, execution.model_copy(update=ended))
         return self._changed(status, current_step=status.current_step + 1, message="")

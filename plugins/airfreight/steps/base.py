@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
@@ -15,7 +16,8 @@ import httpx
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from airfreight.errors import TerminalStepError
+from airfreight.artifacts.argocd.applications import Applications
+from airfreight.errors import SettingsError, TerminalStepError
 from airfreight.expr.limits import DEFAULT_LIMITS, Limits
 from airfreight.model.credential import Credential
 from airfreight.model.freight import Freight
@@ -118,6 +120,14 @@ class StepSettings:
     git_push_integration_policy: str = "AlwaysRebase"
 
 
+def no_argocd() -> AbstractContextManager[Applications]:
+    """Stand for the Argo CD of a project that names none: raises SettingsError."""
+    raise SettingsError(
+        "this project names no Argo CD: annotate its Project with airfreight/argocd-connection, "
+        "the id of a Connection of type kubernetes or http"
+    )
+
+
 @dataclass(frozen=True)
 class StepContext:
     """All that a step may know and use.
@@ -126,6 +136,8 @@ class StepContext:
     `freight` maps an origin's key to the Freight that the Promotion has from there.
     `previous_output` is what this step put out on an earlier poll or before its work directory was lost.
     `http` makes a client; steps never build their own transport.
+    `actor` is the person who decided on the Promotion; empty: it is automatic.
+    `argocd` opens the project's Argo CD; entering it raises SettingsError where it cannot be opened.
     `check_fence` raises where another process has taken this Promotion over. The engine asks before each run of a step;
     a step that repeats an outside effect by itself asks before each.
     """
@@ -144,6 +156,8 @@ class StepContext:
     previous_output: Mapping[str, Any] | None = None
     objects: KargoObjects = field(default_factory=NoObjects)
     freight: Mapping[str, Freight] = field(default_factory=dict)
+    actor: str = ""
+    argocd: Callable[[], AbstractContextManager[Applications]] = no_argocd
 
 
 @dataclass(frozen=True)
@@ -151,12 +165,14 @@ class StepResult:
     """How a run of a step ended.
 
     `retry_after` goes with Running: when the step wants to be asked again.
+    `health_check` goes with Succeeded: what the Stage's health depends on from now on, as Kargo's ``{uses, config}``.
     """
 
     status: StepStatus = StepStatus.SUCCEEDED
     output: Mapping[str, Any] | None = None
     message: str = ""
     retry_after: timedelta | None = None
+    health_check: Mapping[str, Any] | None = None
 
 
 ConfigT = TypeVar("ConfigT", bound=StepConfig)

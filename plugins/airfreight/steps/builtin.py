@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from airfreight.steps.argocd_update import ArgocdUpdateStep
+from airfreight.steps.argocd_wait import ArgocdWaitStep
 from airfreight.steps.base import PromotionStep
 from airfreight.steps.compose_output import ComposeOutputStep
 from airfreight.steps.copy import CopyStep
@@ -46,6 +48,8 @@ def builtin_steps() -> tuple[PromotionStep[Any], ...]:
     """Return one of each kind."""
     keys = SigningKeys()
     return (
+        ArgocdUpdateStep(),
+        ArgocdWaitStep(),
         ComposeOutputStep(),
         CopyStep(),
         DeleteStep(),

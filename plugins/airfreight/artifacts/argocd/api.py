@@ -1,0 +1,84 @@
+"""JSON over HTTP, with answers and failures in our words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from airfreight.errors import ArtifactError, AuthenticationError, NotFoundError, TransientError
+
+_LONGEST_MESSAGE = 300
+
+
+@dataclass(frozen=True)
+class Api:
+    """A server that was logged in to.
+
+    `client` has the base URL, the login and the time-out. `server` is how messages call it; `secret` is what they
+    never show, even where the server repeats it.
+    """
+
+    client: httpx.Client
+    server: str
+    secret: str = ""
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: Any = None,
+        content_type: str = "application/json",
+    ) -> dict[str, Any]:
+        """Return the answer's JSON object.
+
+        Raises NotFoundError, AuthenticationError for a login that is unknown or may not, TransientError for what
+        another try may mend, else ArtifactError.
+        """
+        try:
+            response = self.client.request(
+                method,
+                path,
+                params=params,
+                content=None if body is None else json.dumps(body),
+                headers={"Accept": "application/json", "Content-Type": content_type},
+            )
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            # httpx's own text may hold the URL, and a Connection's URL a login.
+            text = f"{method} request to {self.server} failed: {type(error).__name__}"
+            raise TransientError(text) from None
+        if not response.is_success:
+            raise self._failure(response, method)
+        document = _json(response)
+        if document is None:
+            raise ArtifactError(f"{self.server} answered {method} with what is no JSON object")
+        return document
+
+    def _failure(self, response: httpx.Response, method: str) -> ArtifactError:
+        status = response.status_code
+        text = f"{self.server} answered {method} with {status}"
+        document = _json(response) or {}
+        said = document.get("message") or document.get("error")
+        if isinstance(said, str):
+            hidden = said.replace(self.secret, "***") if self.secret else said
+            text = f"{text}: {hidden[:_LONGEST_MESSAGE]}"
+        if status == 404:
+            return NotFoundError(text)
+        if status in (401, 403):
+            return AuthenticationError(text)
+        if status in (408, 409, 429) or status >= 500:
+            return TransientError(text)
+        return ArtifactError(text)
+
+
+def _json(response: httpx.Response) -> dict[str, Any] | None:
+    try:
+        document = response.json()
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
