@@ -23,12 +23,17 @@ WAITS = """\
 
 
 def manifests(
-    *, done: str = "done", ask: str = "ask", fresh: bool = False, plan: str = "changes-plan"
+    *,
+    done: str = "done",
+    refused: str = "refused",
+    ask: str = "ask",
+    fresh: bool = False,
+    plan: str = "changes-plan",
 ) -> str:
     """Return the project; a Stage whose name is empty is left out."""
     text = project(PROJECT, auto("waits", "done", "fresh")) + warehouse("app", "changes/app")
     text += stage("waits", ["app"], "direct: true", WAITS)
-    for name in filter(None, (done, ask)):
+    for name in filter(None, (done, refused, ask)):
         text += stage(name, ["app"], "direct: true", marks(f"changes-{name}"))
     if fresh:
         text += stage("fresh", ["app"], "direct: true", marks("changes-fresh"))
@@ -38,7 +43,7 @@ def manifests(
 
 @pytest.fixture(scope="module")
 def run(world: World) -> str:
-    """Return a run with one Stage done, one promotion deferred and three requests open."""
+    """Return a run with one Stage done, one promotion deferred, one request rejected and three open."""
     world.registry.push_image("changes/app", "1.0.0", created=datetime.now(UTC))
     world.add_project(PROJECT, manifests())
     calm = project("calm", auto("dev")) + warehouse("app", "changes/app")
@@ -48,8 +53,10 @@ def run(world: World) -> str:
     run_id = run_id_of(world.wait_for_freight(PROJECT, 1))
     world.wait_for_state(PIPELINE, run_id, "waits.promote", "deferred")
     world.wait_for_state(PIPELINE, run_id, "done.verify", "success")
-    for name in ("ask", "plan", "cluster"):
+    for name in ("refused", "ask", "plan", "cluster"):
         world.wait_for_state(PIPELINE, run_id, f"{name}.gate", "awaiting_input")
+    world.answer(PIPELINE, run_id, "refused.gate", "Reject")
+    world.wait_for_state(PIPELINE, run_id, "refused.gate", "failed")
     return run_id
 
 
@@ -83,13 +90,19 @@ def test_a_syntax_error_names_its_line_and_touches_no_other_project(world: World
     assert world.run_state(PIPELINE, run) == "running"
 
 
-def test_a_removed_stage_that_comes_back_is_not_promoted_again(world: World, run: str) -> None:
-    """Guard: `GateOperator._close_if_passed`, for Airflow runs a task again that was away."""
-    change(world, manifests(done=""), lambda tasks: "done.gate" not in tasks)
-    eventually(lambda: world.states(PIPELINE, run).get("done.gate") == "removed", 60)
+def test_a_removed_stage_that_comes_back_neither_promotes_nor_asks_again(
+    world: World, run: str
+) -> None:
+    """Guard: `GateOperator._close_if_passed`, for Airflow runs a task again that was away.
+
+    Without it the rejected one asks again; the other is also kept by what its Stage holds.
+    """
+    change(world, manifests(done="", refused=""), lambda tasks: "done.gate" not in tasks)
+    eventually(lambda: world.states(PIPELINE, run).get("refused.gate") == "removed", 60)
     change(world, manifests(), lambda tasks: "done.gate" in tasks)
-    world.wait_for_state(PIPELINE, run, "done.gate", "skipped")
-    assert promoted(world, "done") == 1
+    for name in ("done", "refused"):
+        world.wait_for_state(PIPELINE, run, f"{name}.gate", "skipped")
+    assert (promoted(world, "done"), promoted(world, "refused")) == (1, 0)
 
 
 def test_an_added_stage_takes_its_candidate_and_a_renamed_one_asks_anew(

@@ -44,9 +44,9 @@ def check(file: str, text: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         pipelines = Path(shutil.copytree(PIPELINES, Path(folder) / "pipelines"))
         (pipelines / file).write_text(text, newline="")
-        began = time.monotonic()
+        began = time.process_time()
         problems = problems_of(pipelines)
-        assert time.monotonic() - began < MOST_SECONDS
+        assert time.process_time() - began < MOST_SECONDS
     lines = len(LINE_ENDS.split(text))
     for problem in problems:
         assert problem.message
@@ -146,9 +146,9 @@ DEFINITE = {
 def test_a_definite_error_has_one_message_at_its_line(tmp_path, field, value, line, where):
     """Guards: `parse_duration`, `_SHORTEST_INTERVAL`, `_LONGEST_CONSTRAINT`, `_is_schedule`, `kubernetes_name`,
     `LONGEST_TEMPLATE`."""
-    began = time.monotonic()
+    began = time.process_time()
     problems = problems_of(write(tmp_path, **{field: value}), "shop")
-    assert time.monotonic() - began < MOST_SECONDS
+    assert time.process_time() - began < MOST_SECONDS
     assert [(p.severity, p.location.line) for p in problems] == [("error", line)]
     assert where in problems[0].field
 
@@ -193,9 +193,9 @@ def test_a_bomb_is_put_out_soon_and_in_few_words(tmp_path, text):
     """Guards: `MOST_NODES`, `MOST_PROBLEMS`, `brief`, and values that hold their children instead of copied paths."""
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "bomb.yaml").write_text(text)
-    began = time.monotonic()
+    began = time.process_time()
     problems = problems_of(tmp_path, "shop")
-    assert time.monotonic() - began < MOST_SECONDS
+    assert time.process_time() - began < MOST_SECONDS
     assert problems
     assert sum(len(str(problem)) for problem in problems) < 100_000
 

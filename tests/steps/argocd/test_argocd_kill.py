@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,7 @@ def start(bench: Bench) -> subprocess.Popen[bytes]:
 def test_a_step_that_was_killed_makes_one_sync_in_the_end(bench: Bench, moment: str) -> None:
     bench.server.add()
     process: subprocess.Popen[bytes] | None = None
+    killed = threading.Event()
 
     def kill() -> None:
         assert process is not None
@@ -53,11 +55,14 @@ def test_a_step_that_was_killed_makes_one_sync_in_the_end(bench: Bench, moment: 
         process.wait(60)
         if moment == "before":
             bench.server.refusing = (503, {"message": "the request never arrived"})
+        killed.set()
 
     if moment != "after":
         bench.server.meanwhile.append(kill)
     process = start(bench)
     assert process.wait(60) == -signal.SIGKILL
+    # The process is gone a moment before the server has refused its request.
+    assert moment == "after" or killed.wait(60)
     bench.server.refusing = None
 
     assert bench.update(APP).status is StepStatus.RUNNING
