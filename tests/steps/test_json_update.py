@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -79,7 +79,6 @@ def _key(parts: list[str]) -> str:
     )
 
 
-@settings(deadline=None)
 @given(
     data=st.dictionaries(NAMES, DATA, max_size=4),
     path=st.lists(NAMES | st.sampled_from(["0", "1", "-1"]), min_size=1, max_size=3),

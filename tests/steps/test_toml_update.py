@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -71,7 +71,6 @@ PLACES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(deadline=None)
 @given(
     raws=st.lists(PLACES, min_size=9, max_size=9),
     end=st.sampled_from(["\n", " # c\r\n", "\t\n\n# next\n"]),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -71,7 +71,6 @@ DATA = st.recursive(
 MAPS = st.dictionaries(st.sampled_from("abcd"), DATA, min_size=1)
 
 
-@settings(deadline=None)
 @given(under=MAPS, over=MAPS, flow=st.booleans())
 def test_the_merged_text_says_what_the_merged_data_say(under: Any, over: Any, flow: bool):
     texts = [yaml.safe_dump(data, default_flow_style=flow) for data in (under, over)]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -98,7 +98,6 @@ VALUES = st.one_of(st.text(max_size=8), st.integers(), st.booleans())
 MAPS = st.dictionaries(st.from_regex(r"[a-d]{1,3}", fullmatch=True), VALUES, min_size=1, max_size=5)
 
 
-@settings(deadline=None)
 @given(data=MAPS, flow=st.booleans(), value=VALUES, pick=st.data())
 def test_all_other_data_and_all_comments_stay(data: Any, flow: bool, value: Any, pick: Any):
     document = {"top": data, "list": [dict(data)]}
@@ -185,7 +184,6 @@ TEXTS = st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @given(
     text=TEXTS,
     keys=st.lists(st.sampled_from(["a", "b.0", "c.d", "c.e.0"]), min_size=1, max_size=3),
