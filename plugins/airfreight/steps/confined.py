@@ -57,16 +57,19 @@ _LOGIN_REFUSED = re.compile(r"\b40[13]\b|unauthori[sz]ed|access denied|denied:",
 _CHATTER = ("walk.go:", "Hang tight", "...Successfully got", "Update Complete.", "Saving ")
 _HOME, _ROOT = "home", "root"
 
-# Arguments: the new root, the folder to start in, what the program may see, `--`, the program. With no program it only
-# finds out whether the kernel allows all this. Status 125 means that it does not.
+# Arguments: the new root, the folder to start in, what the program may change, `-r`, what it may only read, `--`, the
+# program. With no program it only finds out whether the kernel allows all this. Status 125 means that it does not.
 _JAIL = """
-root=$1; start=$2; shift 2
+root=$1; start=$2; mode=rw; shift 2
 mount -t tmpfs -o mode=755 tmpfs "$root" || exit 125
 while [ "$1" != -- ]; do
+  if [ "$1" = -r ]; then mode=ro; shift; continue; fi
   # What a folder before it shows already is not made again: that would empty the machine's own file.
   if [ -e "$root$1" ]; then shift; continue; fi
   if [ -d "$1" ]; then mkdir -p "$root$1"; else mkdir -p "$root${1%/*}"; : > "$root$1"; fi
   mount --rbind "$1" "$root$1" || exit 125
+  # Flags of the file system itself may forbid this; then only the rights of the user protect what is read.
+  [ $mode = rw ] || mount -o remount,bind,ro "$root$1" || :
   shift
 done
 shift
@@ -103,7 +106,20 @@ def find_program(name: str, packages: Mapping[str, str] = _PACKAGES) -> Path:
 def namespaces_work() -> bool:
     """Say whether the kernel lets this process give a program a root folder and a network of its own."""
     with tempfile.TemporaryDirectory(prefix="airfreight-root-") as root:
-        command = [*_NAMESPACES, "--net", "sh", "-c", _JAIL, "sh", root, "/", "/dev/null", "--"]
+        command = [
+            *_NAMESPACES,
+            "--net",
+            "sh",
+            "-c",
+            _JAIL,
+            "sh",
+            root,
+            "/",
+            "/dev/null",
+            "-r",
+            "/usr/bin",
+            "--",
+        ]
         try:
             done = subprocess.run(command, capture_output=True, timeout=10)  # noqa: S603 our own words
         except (OSError, subprocess.TimeoutExpired):
@@ -204,19 +220,19 @@ class Confined:
         if not self.jailed:
             return ["/bin/sh", "-c", f'{bound}exec "$@"', "sh"]
         net = [] if self.network else ["--net"]
-        places = (self.home.parent / _ROOT, self.root, *self._visible())
+        changed = (self.root, self.home, Path(os.devnull))
+        places = (self.home.parent / _ROOT, self.root, *changed, "-r", *self._read())
         script = ["sh", "-c", bound + _JAIL, "sh", *map(str, places), "--"]
         return [*_NAMESPACES, *net, *script]
 
-    def _visible(self) -> Iterator[Path]:
-        yield self.root
-        yield self.home
-        yield Path(os.devnull)
+    def _read(self) -> Iterator[Path]:
+        """Yield what the program may see and not change."""
         for program in _PACKAGES:
             with suppress(TerminalStepError):
                 yield find_program(program)
         if self.network:
-            own = (os.environ.get(name, "") for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"))
+            # A folder goes before what is in it, or only that would be seen.
+            own = (os.environ.get(name, "") for name in ("SSL_CERT_DIR", "SSL_CERT_FILE"))
             yield from (Path(f) for f in (*_NETWORK_FILES, *own) if f and Path(f).exists())
 
     def _environment(self) -> dict[str, str]:

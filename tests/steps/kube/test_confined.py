@@ -156,3 +156,19 @@ def test_a_login_shows_in_no_message(root: Path):
     with confined(context_at(root)) as place, pytest.raises(TerminalStepError) as caught:
         replace(place, secrets=("s3cret",)).run("helm", "template", "x", "app")
     assert "pass *** and http://***@c" in str(caught.value)
+
+
+def test_what_a_program_may_read_of_the_machine_it_cannot_change(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    bundle = tmp_path / "certs" / "bundle.crt"
+    bundle.parent.mkdir()
+    bundle.write_text("the machine's own")
+    monkeypatch.setenv("SSL_CERT_DIR", str(bundle.parent))
+    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+    with confined(context_at(root), network=True) as place:
+        assert "name: x-app" in place.run("helm", "template", "x", "app")
+        with pytest.raises(RetryableStepError, match="read-only file system"):
+            place.run("helm", "package", "app", "-d", str(bundle.parent))
+    assert [file.name for file in bundle.parent.iterdir()] == ["bundle.crt"]
+    assert bundle.read_text() == "the machine's own"
