@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,48 @@ from airfreight.steps.registry import StepRegistry
 from airfreight.steps.workdir import WorkDirectory
 
 
+@dataclass(frozen=True)
+class _Deployment:
+    """What all steps of a promotion get, whichever engine runs them."""
+
+    project: LoadedProject
+    settings: Settings
+    log: StepLog
+    fence: Fence
+    objects: ProjectObjects
+    credentials: ConnectionCredentials
+    step_settings: StepSettings
+
+    def context(
+        self,
+        workdir: WorkDirectory,
+        step: InflatedStep,
+        promotion: Promotion,
+        previous: Mapping[str, Any] | None,
+    ) -> StepContext:
+        """Return the context of one run of a step; `previous` is what it put out before."""
+        return StepContext(
+            project=promotion.project,
+            stage=promotion.stage,
+            promotion=promotion.name,
+            alias=step.alias,
+            started_at=promotion.started_at,
+            workdir=workdir,
+            credentials=self.credentials,
+            settings=self.step_settings,
+            http=partial(guarded_client, allow_loopback=self.settings.allow_loopback),
+            log=self.log,
+            check_fence=self.fence.check,
+            previous_output=previous,
+            objects=self.objects,
+            freight=promotion.freight_collection,
+            actor=promotion.actor,
+            argocd=partial(
+                open_argocd, self.project.name, self.project.argocd_connection, self.settings
+            ),
+        )
+
+
 def engine_maker(
     project: LoadedProject,
     registry: StepRegistry,
@@ -38,12 +81,39 @@ def engine_maker(
     objects: ProjectObjects,
 ) -> EngineFor:
     """Return what makes an engine for a work directory."""
-    settings = read_settings()
-    credentials = ConnectionCredentials(project.name, project.credentials)
+    settings, address = read_settings(), ui_base_url()
+    deployment = _Deployment(
+        project=project,
+        settings=settings,
+        log=log,
+        fence=fence,
+        objects=objects,
+        credentials=ConnectionCredentials(project.name, project.credentials),
+        step_settings=_step_settings(settings, address),
+    )
     sources = _sources(project, objects)
-    argocd = partial(open_argocd, project.name, project.argocd_connection, settings)
-    address = ui_base_url()
-    step_settings = StepSettings(
+
+    def engine_for(
+        workdir: WorkDirectory, on_change: Callable[[PromotionStatus], object]
+    ) -> PromotionEngine:
+        return PromotionEngine(
+            registry=registry,
+            context_for=partial(deployment.context, workdir),
+            clock=clock,
+            sleep=fence.stopped.wait,
+            on_change=on_change,
+            on_step=_Groups(log),
+            sources=sources,
+            ui_base_url=address,
+            limits=deployment.step_settings.expression_limits,
+            longest=timedelta(seconds=settings.max_promotion_duration),
+        )
+
+    return engine_for
+
+
+def _step_settings(settings: Settings, address: str) -> StepSettings:
+    return StepSettings(
         allow_loopback=settings.allow_loopback,
         allow_credentials_over_http=settings.allow_credentials_over_http,
         allow_render_network=settings.allow_render_network,
@@ -56,46 +126,6 @@ def engine_maker(
         expression_limits=settings.expression_limits(),
         git_push_integration_policy=settings.git_push_integration_policy,
     )
-
-    def engine_for(
-        workdir: WorkDirectory, on_change: Callable[[PromotionStatus], object]
-    ) -> PromotionEngine:
-        def context_for(
-            step: InflatedStep, promotion: Promotion, previous: Mapping[str, Any] | None
-        ) -> StepContext:
-            return StepContext(
-                project=promotion.project,
-                stage=promotion.stage,
-                promotion=promotion.name,
-                alias=step.alias,
-                started_at=promotion.started_at,
-                workdir=workdir,
-                credentials=credentials,
-                settings=step_settings,
-                http=partial(guarded_client, allow_loopback=settings.allow_loopback),
-                log=log,
-                check_fence=fence.check,
-                previous_output=previous,
-                objects=objects,
-                freight=promotion.freight_collection,
-                actor=promotion.actor,
-                argocd=argocd,
-            )
-
-        return PromotionEngine(
-            registry=registry,
-            context_for=context_for,
-            clock=clock,
-            sleep=fence.stopped.wait,
-            on_change=on_change,
-            on_step=_Groups(log),
-            sources=sources,
-            ui_base_url=address,
-            limits=step_settings.expression_limits,
-            longest=timedelta(seconds=settings.max_promotion_duration),
-        )
-
-    return engine_for
 
 
 def _sources(project: LoadedProject, objects: ProjectObjects) -> Sources:

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from airfreight.artifacts.git import GitClient, GitOutcome
 from airfreight.artifacts.git_urls import commit_url
-from airfreight.errors import RetryableStepError, TerminalStepError
+from airfreight.errors import RetryableStepError
 from airfreight.steps.base import PromotionStep, StepConfig, StepContext, StepResult
 from airfreight.steps.git_integration import integrate, require_policy
 from airfreight.steps.git_signing import SigningKeys, signed
@@ -23,8 +23,7 @@ from airfreight.steps.git_worktree import (
     require_ref_name,
     step_errors,
 )
-
-_FIRST_DELAY, _GROWTH, _JITTER, _LONGEST_DELAY = 1.0, 1.5, 0.5, 30.0  # seconds, but for the factors
+from airfreight.steps.push_target import delay_before, target_branch
 
 # "failed to update ref" and "reference already exists" are how git's own server words a lost race for a lock.
 _OVERTAKEN = re.compile(
@@ -87,7 +86,9 @@ class GitPushStep(PromotionStep[GitPushConfig]):
                 context.check_fence()
                 worktree.git.run("push", "origin", f"refs/tags/{config.tag}")
                 return StepResult(output=_output(worktree, None, config))
-            branch = _target(worktree, config, context)
+            branch = target_branch(
+                worktree, config.target_branch, config.generate_target_branch, context
+            )
             require_policy(context.settings.git_push_integration_policy)
             with signed(worktree.git, self._keys.find(worktree), context.started_at) as git:
                 self._push(git, branch, config, context)
@@ -101,7 +102,7 @@ class GitPushStep(PromotionStep[GitPushConfig]):
         options = ["--force"] if force else []
         for attempt in range(config.max_attempts):
             if attempt:
-                self._sleep(self._delay(attempt))
+                self._sleep(delay_before(attempt, self._chance()))
             before = "" if force else integrate(git, branch, policy, context.started_at)
             context.check_fence()
             outcome = git.attempt("push", *options, "origin", f"HEAD:refs/heads/{branch}")
@@ -112,24 +113,6 @@ class GitPushStep(PromotionStep[GitPushConfig]):
         raise RetryableStepError(
             f"others pushed to branch {branch!r} before each of {config.max_attempts} attempts"
         )
-
-    def _delay(self, attempt: int) -> float:
-        """Return how many seconds to wait before this attempt, counted from 1."""
-        base = min(_FIRST_DELAY * _GROWTH ** min(attempt - 1, 20), _LONGEST_DELAY)
-        return min(base * (1 + _JITTER * self._chance()), _LONGEST_DELAY)
-
-
-def _target(worktree: Worktree, config: GitPushConfig, context: StepContext) -> str:
-    if config.generate_target_branch:
-        return f"kargo/promotion/{context.promotion}"
-    branch = config.target_branch
-    if branch is None:
-        current = worktree.git.attempt("symbolic-ref", "--quiet", "--short", "HEAD")
-        if current.status:
-            raise TerminalStepError("a commit or tag is checked out, no branch: set targetBranch")
-        branch = current.stdout
-    require_ref_name(branch, "branch")
-    return branch
 
 
 def _was_overtaken(git: GitClient, branch: str, before: str, outcome: GitOutcome) -> bool:

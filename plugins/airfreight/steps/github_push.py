@@ -29,9 +29,10 @@ from airfreight.errors import (
     TerminalStepError,
 )
 from airfreight.steps.base import PromotionStep, StepConfig, StepContext, StepResult
+from airfreight.steps.git_integration import integrate, require_policy
 from airfreight.steps.git_worktree import Text, Worktree, open_worktree
-from airfreight.steps.github_integration import delay_before, integrate, target_branch
 from airfreight.steps.pull_request import client_of, waiting_out_limits
+from airfreight.steps.push_target import delay_before, target_branch
 
 _SEPARATOR = "\x1f"
 _FORMAT = _SEPARATOR.join(("%T", "%P", "%an", "%ae", "%aI", "%cn", "%ce", "%cI", "%B"))
@@ -103,6 +104,7 @@ class GitHubPushStep(PromotionStep[GitHubPushConfig]):
         branch = target_branch(
             worktree, config.target_branch, config.generate_target_branch, context
         )
+        require_policy(context.settings.git_push_integration_policy)
         replay = _Replay(
             worktree=worktree,
             hosting=hosting,
@@ -147,7 +149,8 @@ class _Replay:
     def attempt(self) -> str:
         """Push once; return why GitHub refuses to set the branch (somebody else moved it), else an empty text."""
         if not self.force:
-            integrate(self.worktree, self.branch, self.context)
+            policy = self.context.settings.git_push_integration_policy
+            integrate(self.worktree.git, self.branch, policy, self.context.started_at)
         target = self._fetch(self.branch)
         base = target or self._fetch(self._current_branch())
         commits = self._commits(base)
