@@ -23,6 +23,7 @@ from tests.steps.files import context_at
     [
         pytest.param("a = 1 # c\n", "a", 2, "a = 2 # c\n", id="integer-stays-one"),
         pytest.param("a = 1.5\n", "a", 2, "a = 2.0\n", id="float-stays-one"),
+        pytest.param("a = 1.5\n", "a", 2**53 + 1, "a = 9007199254740993\n", id="no-float-can-hold-it"),
         pytest.param('a = "x"\n', "a", 8080, "a = 8080\n", id="integer-for-a-string"),
         pytest.param("a = 1\n", "a", 2**63, f"a = {2**63}.0\n", id="beyond-64-bits"),
         pytest.param("a = 1\n", "a", 1e-7, "a = 0.0000001\n", id="no-exponent"),

@@ -76,7 +76,7 @@ def _splice(text: str, edits: dict[Value, str]) -> str:
 
 
 def written(key: str, value: Any, old: str = "") -> str:
-    """Return `value` in TOML; a whole number becomes a float only where `old`, which it replaces, is one.
+    """Return `value` in TOML; a whole number becomes a float only where it replaces one that can hold it, `old`.
 
     Kargo, whose numbers are all floats, makes floats of integers, which few readers take for a port.
     """
@@ -85,7 +85,8 @@ def written(key: str, value: Any, old: str = "") -> str:
     if isinstance(value, str):
         return _string(value)
     if isinstance(value, int):
-        return str(value) if value in _INT64 and not _is_float(old) else f"{value}.0"
+        stays = value in _INT64 and not (_is_float(old) and float(value) == value)
+        return str(value) if stays else f"{value}.0"
     if isinstance(value, float) and math.isfinite(value):
         text = f"{Decimal(repr(value)):f}"
         return text if "." in text else f"{text}.0"
