@@ -59,15 +59,15 @@ def gits(name: str) -> list[int]:
     return [p.pid for p in found if any(url in word for word in p.info["cmdline"] or ())]
 
 
-def promotion(world: World, name: str) -> dict[str, Any]:
-    """Return the newest Promotion of the Stage, as its register has it."""
+def promotion(world: World, name: str, run: str) -> dict[str, Any]:
+    """Return the run's Promotion to the Stage, as its register has it."""
     register = world.register(f"airfreight://{PROJECT}/stages/{name}")
-    newest: dict[str, Any] = register[f"promotion/{register['promotions'][0]['name']}"]
-    return newest
+    found: dict[str, Any] = register[f"promotion/{register[f'run/{run}']['promotion']}"]
+    return found
 
 
-def work_directories(world: World, name: str) -> list[Path]:
-    promoted = promotion(world, name)["promotion"]["name"]
+def work_directories(world: World, name: str, run: str) -> list[Path]:
+    promoted = promotion(world, name, run)["promotion"]["name"]
     return list(world.folder.rglob(f"{promoted}.*"))
 
 
@@ -83,7 +83,7 @@ def test_a_promotion_that_was_marked_failed_in_airflow_leaves_nothing_behind(
     """Guard: `PromoteOperator.on_kill`."""
     world.mark(PIPELINE, run, "marked.promote", state="failed")
     eventually(lambda: gits("marked") == [], 60)
-    eventually(lambda: work_directories(world, "marked") == [], 30)
+    eventually(lambda: work_directories(world, "marked", run) == [], 30)
     assert world.barrier.names("abort-marked") == []
 
 
@@ -92,13 +92,13 @@ def test_a_running_promotion_loses_its_programs_and_its_work_directory(
 ) -> None:
     """Guard: `watched`, which asks the register while the step hangs."""
     assert gits("busy")
-    assert work_directories(world, "busy")
+    assert work_directories(world, "busy", run)
     abort(world, "busy")
     world.wait_for_state(PIPELINE, run, "busy.promote", "failed")
     assert gits("busy") == []
-    assert promotion(world, "busy")["status"]["message"] == "aborted by admin"
-    assert promotion(world, "busy")["status"]["phase"] == "Aborted"
-    assert work_directories(world, "busy") == []
+    assert promotion(world, "busy", run)["status"]["message"] == "aborted by admin"
+    assert promotion(world, "busy", run)["status"]["phase"] == "Aborted"
+    assert work_directories(world, "busy", run) == []
     assert "aborted by admin" in world.log(PIPELINE, run, "busy.promote")
     assert world.barrier.names("abort-busy") == []
 
@@ -112,7 +112,7 @@ def test_a_queued_promotion_is_aborted_before_it_begins(world: World, run: str) 
     world.wait_for_state(PIPELINE, second, "waits.promote", "scheduled")
     abort(world, "waits", "--run", second)
     world.wait_for_state(PIPELINE, second, "waits.promote", "failed")
-    assert promotion(world, "waits")["runId"] == run
+    assert f"run/{second}" not in world.register(f"airfreight://{PROJECT}/stages/waits")
     assert world.states(PIPELINE, run)["waits.promote"] == "deferred"
 
 
@@ -121,7 +121,7 @@ def test_a_deferred_promotion_is_aborted_at_once(world: World, run: str) -> None
     out = abort(world, "waits", "--reason", "wrong day")
     assert run in out
     world.wait_for_state(PIPELINE, run, "waits.promote", "failed")
-    status = promotion(world, "waits")["status"]
+    status = promotion(world, "waits", run)["status"]
     assert status["phase"] == "Aborted"
     assert status["message"] == "aborted by admin: wrong day"
     assert [e["status"] for e in status["executions"]] == ["Aborted"]
@@ -132,7 +132,7 @@ def test_what_was_marked_failed_has_ended_as_aborted_when_the_run_is_through(
 ) -> None:
     """Guard: `OutcomeOperator`, where the killed task could not write any more."""
     assert world.wait_for_run(PIPELINE, run) == "failed"
-    status = promotion(world, "marked")["status"]
+    status = promotion(world, "marked", run)["status"]
     assert (status["phase"], status["message"]) == (
         "Aborted",
         "its task was marked failed or cleared while it promoted",
