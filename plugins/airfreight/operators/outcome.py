@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import BaseOperator, Context
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException
 
 from airfreight.hooks.runs import task_states
 from airfreight.model.naming import FREIGHT, GATE, PROMOTE, stage_task_id
@@ -14,6 +15,8 @@ from airfreight.operators.pipeline import PipelineRuntime, run_facts, utc_now
 from airfreight.runtime.aborting import ENDED_IN_AIRFLOW, end_aborted
 from airfreight.runtime.availability import Registers
 from airfreight.runtime.stage_register import StageRegister
+
+_LOOK = timedelta(seconds=2)
 
 
 class OutcomeOperator(BaseOperator):
@@ -37,6 +40,9 @@ class OutcomeOperator(BaseOperator):
         facts = run_facts(context)
         ids = [FREIGHT, *(task for tasks in self.stage_tasks.values() for task in tasks)]
         states = task_states(facts.dag_id, facts.run_id, ids)
+        if "running" in states.values():
+            # A gate that fails skips its Stage's other tasks first, so that this one may start before it has failed.
+            raise AirflowRescheduleException(utc_now() + _LOOK)
         failed = {task for task, state in states.items() if state == "failed"}
         if not failed:
             return
