@@ -6,7 +6,6 @@ are spoken, with what `git_access` opens.
 
 from __future__ import annotations
 
-import base64
 import os
 import re
 from collections.abc import Mapping
@@ -14,7 +13,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import quote
 
 from airfreight.artifacts.git_access import GitAccess, GitRemote, git_access
 from airfreight.errors import (
@@ -182,10 +180,8 @@ class GitClient:
     def _clean(self, text: str) -> str:
         """Take every spelling of the password out of `text`, and whatever a server echoes as user info."""
         login = self.remote.credential if self.remote else None
-        if login and login.password:
-            pair = base64.b64encode(f"{login.username}:{login.password}".encode()).decode()
-            for spelling in {pair, login.password, quote(login.password, safe="")}:
-                text = text.replace(spelling, "***")
+        if login:
+            text = login.mask(text)
         return re.sub(r"://[^\s/@]+@", "://***@", text)
 
 
