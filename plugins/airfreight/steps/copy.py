@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import Field
 
 from airfreight.errors import RetryableStepError, TerminalStepError
 from airfreight.steps.base import PromotionStep, StepConfig, StepContext, StepResult
-from airfreight.steps.ignore import Ignored, IgnoreLines, is_git
+from airfreight.steps.ignore import Ignored, IgnoreLines, is_git, kept_below
 
 
 class CopyConfig(StepConfig):
@@ -64,27 +62,12 @@ class CopyStep(PromotionStep[CopyConfig]):
 
 def _copy_tree(source: Path, target: Path, ignored: Ignored) -> None:
     _make_folder(target)
-    for entry in _wanted(source, source, ignored):
+    for entry in kept_below(source, ignored, links=False):
         place = target / entry.relative_to(source)
         if entry.is_dir():
             _make_folder(place)
         else:
             _copy_file(entry, place)
-
-
-def _wanted(folder: Path, root: Path, ignored: Ignored) -> Iterator[Path]:
-    """Yield the folders and plain files below `folder`, parents first; `ignored` sees paths from `root` on."""
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        place = Path(entry.path)
-        is_folder = entry.is_dir(follow_symlinks=False)
-        shown = place.relative_to(root).as_posix()
-        if is_git(entry.name) or ignored.holds(shown, is_folder=is_folder):
-            continue
-        if is_folder:
-            yield place
-            yield from _wanted(place, root, ignored)
-        elif entry.is_file(follow_symlinks=False):
-            yield place
 
 
 def _make_folder(place: Path) -> None:

@@ -21,7 +21,7 @@ from airfreight.steps.http_request import (
     request_faults,
     with_params,
 )
-from airfreight.steps.new_file import new_file
+from airfreight.steps.new_file import new_file, new_place
 
 _MIB = 1024 * 1024
 
@@ -54,7 +54,11 @@ class HttpDownloadStep(PromotionStep[HttpDownloadConfig]):
 
     def run(self, config: HttpDownloadConfig, context: StepContext) -> StepResult:
         try:
-            self._download(config, context, _place(config, context))
+            self._download(
+                config,
+                context,
+                new_place(context.workdir, config.out_path, allow_overwrite=config.allow_overwrite),
+            )
         except OSError as error:
             raise RetryableStepError(
                 f"cannot write outPath {config.out_path!r}: {error.strerror or error}"
@@ -97,14 +101,3 @@ class HttpDownloadStep(PromotionStep[HttpDownloadConfig]):
 
     def _too_large(self) -> TerminalStepError:
         return TerminalStepError(f"the download is larger than {self._most / _MIB:g} MiB")
-
-
-def _place(config: HttpDownloadConfig, context: StepContext) -> Path:
-    place = context.workdir.existing(config.out_path)
-    if place.is_dir():
-        raise TerminalStepError(f"outPath {config.out_path!r} is a folder")
-    if place.exists() and not config.allow_overwrite:
-        raise TerminalStepError(
-            f"outPath {config.out_path!r}: there is a file already, and allowOverwrite is false"
-        )
-    return place

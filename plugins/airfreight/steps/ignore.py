@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 import warnings
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated
 
 import pathspec
@@ -41,6 +44,28 @@ def _patterns(lines: str) -> list[GitIgnoreSpecPattern]:
 def _checked(lines: str) -> str:
     Ignored(lines)
     return lines
+
+
+def kept_below(folder: Path, ignored: Ignored, *, links: bool) -> Iterator[Path]:
+    """Yield the folders and plain files below `folder`, and links where asked for, parents first, in byte order.
+
+    Left out is what `ignored`, which sees paths from `folder` on, holds, and what is Git's own.
+    """
+    yield from _kept_below(folder, folder, ignored, links)
+
+
+def _kept_below(folder: Path, root: Path, ignored: Ignored, links: bool) -> Iterator[Path]:
+    for entry in sorted(os.scandir(folder), key=lambda entry: os.fsencode(entry.name)):
+        place = Path(entry.path)
+        is_folder = entry.is_dir(follow_symlinks=False)
+        shown = place.relative_to(root).as_posix()
+        if is_git(entry.name) or ignored.holds(shown, is_folder=is_folder):
+            continue
+        if is_folder:
+            yield place
+            yield from _kept_below(place, root, ignored, links)
+        elif entry.is_file(follow_symlinks=False) or (links and entry.is_symlink()):
+            yield place
 
 
 IgnoreLines = Annotated[str, AfterValidator(_checked)]

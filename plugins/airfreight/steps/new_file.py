@@ -9,6 +9,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from airfreight.errors import TerminalStepError
+from airfreight.steps.workdir import WorkDirectory
+
+
+def new_place(workdir: WorkDirectory, out_path: str, *, allow_overwrite: bool) -> Path:
+    """Return where `out_path` is; raises TerminalStepError where a download may not write there."""
+    place = workdir.existing(out_path)
+    if place.is_dir():
+        raise TerminalStepError(f"outPath {out_path!r} is a folder")
+    if place.exists() and not allow_overwrite:
+        raise TerminalStepError(
+            f"outPath {out_path!r}: there is a file already, and allowOverwrite is false"
+        )
+    return place
+
 
 @contextmanager
 def new_file(place: Path, mode: int) -> Iterator[IO[bytes]]:

@@ -12,7 +12,7 @@ from airfreight.artifacts.oci.descriptors import Descriptor, layers_of, runnable
 from airfreight.artifacts.oci.protocol import Manifest
 from airfreight.errors import RetryableStepError, TerminalStepError
 from airfreight.steps.base import PromotionStep, StepConfig, StepContext, StepResult
-from airfreight.steps.new_file import new_file
+from airfreight.steps.new_file import new_file, new_place
 from airfreight.steps.oci_registry import OciReference, open_place, registry_faults
 
 _MIB = 2**20
@@ -46,7 +46,7 @@ class OciDownloadStep(PromotionStep[OciDownloadConfig]):
         self._most = most
 
     def run(self, config: OciDownloadConfig, context: StepContext) -> StepResult:
-        place = _place(config, context)
+        place = new_place(context.workdir, config.out_path, allow_overwrite=config.allow_overwrite)
         try:
             with registry_faults():
                 asyncio.run(self._download(config, context, place))
@@ -101,14 +101,3 @@ def _layer(manifest: Manifest, config: OciDownloadConfig) -> Descriptor:
         f"imageRef {config.image_ref!r}: no layer has the media type {config.media_type!r};"
         f" it has {found}"
     )
-
-
-def _place(config: OciDownloadConfig, context: StepContext) -> Path:
-    place = context.workdir.existing(config.out_path)
-    if place.is_dir():
-        raise TerminalStepError(f"outPath {config.out_path!r} is a folder")
-    if place.exists() and not config.allow_overwrite:
-        raise TerminalStepError(
-            f"outPath {config.out_path!r}: there is a file already, and allowOverwrite is false"
-        )
-    return place

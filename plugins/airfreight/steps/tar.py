@@ -16,7 +16,7 @@ from pydantic import Field
 from airfreight.errors import RetryableStepError, TerminalStepError
 from airfreight.steps.archive import KARGO_LIMITS, ArchiveLimits, Contents
 from airfreight.steps.base import PromotionStep, StepConfig, StepContext, StepResult
-from airfreight.steps.ignore import Ignored, IgnoreLines, is_git
+from airfreight.steps.ignore import Ignored, IgnoreLines, kept_below
 from airfreight.steps.new_file import new_file
 
 
@@ -91,24 +91,9 @@ def _entries(source: Path, target: Path, ignored: Ignored) -> Iterator[tuple[Pat
         if not ignored.holds(source.name):
             yield source, source.name
         return
-    for place in _below(source, source, ignored):
+    for place in kept_below(source, ignored, links=True):
         if place != target:
             yield place, place.relative_to(source).as_posix()
-
-
-def _below(folder: Path, root: Path, ignored: Ignored) -> Iterator[Path]:
-    """Yield the folders, links and plain files below `folder`, parents first."""
-    for entry in sorted(os.scandir(folder), key=lambda entry: os.fsencode(entry.name)):
-        place = Path(entry.path)
-        is_folder = entry.is_dir(follow_symlinks=False)
-        shown = place.relative_to(root).as_posix()
-        if is_git(entry.name) or ignored.holds(shown, is_folder=is_folder):
-            continue
-        if is_folder:
-            yield place
-            yield from _below(place, root, ignored)
-        elif entry.is_symlink() or entry.is_file(follow_symlinks=False):
-            yield place
 
 
 def _add(archive: tarfile.TarFile, place: Path, name: str, moment: int, contents: Contents) -> None:
