@@ -71,8 +71,7 @@ def _why(task: str, stage: Stage, register: StageRegister, run_id: str) -> str:
     closed = register.closed(run_id)
     if closed is not None and task == stage_task_id(stage.name, GATE):
         return closed.reason
-    run = register.run(run_id)
-    record = register.promotion(run.promotion) if run is not None else None
+    record = register.promotion_of(run_id)
     if record is not None and record.status.message and task == stage_task_id(stage.name, PROMOTE):
         return record.status.message
     return "failed; its log says why"

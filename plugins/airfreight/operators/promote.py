@@ -31,7 +31,6 @@ from airfreight.runtime.aborting import (
     ENDED_IN_AIRFLOW,
     abort_asked,
     end_aborted,
-    promotion_of,
 )
 from airfreight.runtime.availability import Registers
 from airfreight.runtime.claim import MadeDecision, goes_first, is_spent, take
@@ -95,9 +94,8 @@ class PromoteOperator(BaseOperator):
     def _why_stopped(self, context: Context, fence: Fence) -> str | None:
         """Return why this promotion was ended from outside, and write that down; None where it was not."""
         register, run_id = fence.register, context["dag_run"].run_id
-        record = promotion_of(register, run_id)
-        since = record.promotion.started_at if record is not None else None
-        asked = abort_asked(register, run_id, since) if since is not None else None
+        record = register.promotion_of(run_id)
+        asked = abort_asked(register, run_id, record.promotion.started_at) if record else None
         if asked is None and not fence.stopped.is_set():
             return None
         reason = asked.reason_shown if asked is not None else ENDED_IN_AIRFLOW

@@ -12,7 +12,7 @@ from datetime import datetime
 from airfreight.errors import RefusedError
 from airfreight.runtime.engine import abort
 from airfreight.runtime.fence import Fence
-from airfreight.runtime.records import AbortRequest, PromotionRecord
+from airfreight.runtime.records import AbortRequest
 from airfreight.runtime.stage_register import StageRegister
 
 ENDED_IN_AIRFLOW = "its task was marked failed or cleared while it promoted"
@@ -23,7 +23,7 @@ def request_abort(register: StageRegister, run_id: str, request: AbortRequest) -
 
     Raises RefusedError where it has ended by itself.
     """
-    record = promotion_of(register, run_id)
+    record = register.promotion_of(run_id)
     if record is not None and record.status.phase.is_terminal:
         raise RefusedError(f"Promotion {record.promotion.name} has ended: {record.status.phase}")
     register.set_abort(run_id, request)
@@ -45,14 +45,8 @@ def abort_asked(register: StageRegister, run_id: str, since: datetime) -> AbortR
 
 def end_aborted(register: StageRegister, run_id: str, reason: str, now: datetime) -> None:
     """Write down that this run's promotion ended as Aborted, unless it ended otherwise before."""
-    record = promotion_of(register, run_id)
+    record = register.promotion_of(run_id)
     if record is None or record.status.phase.is_terminal:
         return
     status = abort(record.status, lambda: now, reason)
     register.save(record.model_copy(update={"status": status}))
-
-
-def promotion_of(register: StageRegister, run_id: str) -> PromotionRecord | None:
-    """Return the Promotion that this run made in the Stage."""
-    run = register.run(run_id)
-    return register.promotion(run.promotion) if run is not None else None

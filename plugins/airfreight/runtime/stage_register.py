@@ -157,6 +157,11 @@ class StageRegister:
         """Return a Promotion and how far it got."""
         return self._read(f"promotion/{name}", PromotionRecord)
 
+    def promotion_of(self, run_id: str) -> PromotionRecord | None:
+        """Return the Promotion that this run made, and how far it got."""
+        run = self.run(run_id)
+        return self.promotion(run.promotion) if run is not None else None
+
     def promotions(self) -> tuple[PromotionSummary, ...]:
         """Return the last 20 Promotions, newest first."""
         rows = [PromotionSummary.model_validate(row) for row in self._store.get("promotions") or ()]

@@ -23,7 +23,8 @@ def run(args: argparse.Namespace, world: World, api: AirflowApi) -> Exit:
     """Trigger the pipeline so that it aborts the promotion, wait until it has, and wake who waits."""
     directory = read_directory(api.assets()).within(args.project)
     stage = directory.stage(args.stage)
-    promote = _chosen(_open_promotes(api, stage), args.run, _running(api, stage), stage)
+    running = _running(api, stage) if args.run is None else None
+    promote = _chosen(_open_promotes(api, stage), args.run, running, stage)
     run_id = f"abort-{str(ULID()).lower()}"
     conf = {"abort": promote.dag_run_id, "stages": [stage.name], "reason": args.reason}
     await_acceptance(api, start_run(api, stage.pipeline, run_id, conf), world)

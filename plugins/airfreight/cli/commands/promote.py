@@ -88,8 +88,7 @@ def _reason(asked: Asked, api: AirflowApi) -> str:
     run_id = asked.run.dag_run_id
     with reading(f"Stage {asked.stage.name}"):
         register = stage_register(api, asked.stage)
-        closed, spent = register.closed(run_id), register.run(run_id)
-        record = register.promotion(spent.promotion) if spent is not None else None
+        closed, record = register.closed(run_id), register.promotion_of(run_id)
     if record is not None and record.status.message:
         return record.status.message
     return closed.reason if closed is not None else ""
