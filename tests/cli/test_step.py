@@ -91,6 +91,14 @@ def test_templates_see_the_env_and_the_freight(desk: Desk) -> None:
     }
 
 
+def test_a_step_that_works_on_the_freight_itself_gets_it(desk: Desk) -> None:
+    file = desk.work / "kustomization.yaml"
+    file.write_text("images: []\n")
+    code, _, err = desk.run("kustomize-set-image", {"path": "."}, env={"freight": [FREIGHT]})
+    assert code == 0, err
+    assert "newTag: v1" in file.read_text()
+
+
 ENDS: dict[str, tuple[str, Any, str, str]] = {
     "failed": ("fail", {"message": "no"}, "Failed", "failed: no"),
     "a config that is wrong": ("copy", {"inPath": "a"}, "Failed", "outPath: Field required"),

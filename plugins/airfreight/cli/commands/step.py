@@ -186,6 +186,7 @@ def _context(
         http=partial(guarded_client, allow_loopback=args.allow_loopback),
         log=_Log(world),
         check_fence=lambda: None,
+        freight=environment.freight,
     )
 
 
