@@ -260,6 +260,9 @@ _FIXED: Mapping[str, str] = {
     "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "15",
     "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "1",
     "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+    # A task that starts while its manifests are broken comes back until they are mended (docs/settings.md).
+    "AIRFLOW__WORKERS__MISSING_DAG_RETRIES": "1000000",
+    "AIRFLOW__WORKERS__MISSING_DAG_RETRY_DELAY": "15",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -86,7 +87,8 @@ def test_a_syntax_error_names_its_line_and_touches_no_other_project(world: World
     assert world.wait_for_run("calm.warehouse.app", refreshed) == "success"
     world.write_manifests(PROJECT, text)
     eventually(lambda: "project.yaml" not in import_errors(world), 60)
-    assert world.states(PIPELINE, run)["waits.promote"] == "deferred"
+    # Where it woke up while the file was broken, Airflow sent it back ([workers] missing_dag_retry_delay).
+    world.wait_for_state(PIPELINE, run, "waits.promote", "deferred")
     assert world.run_state(PIPELINE, run) == "running"
 
 
@@ -130,6 +132,8 @@ def test_steps_that_changed_after_the_request_are_not_run_and_are_asked_for_anew
     log = world.log(PIPELINE, run, "plan.promote")
     assert "the steps changed after the approval; clear the gate to ask again" in log
     assert promoted(world, "plan") == promoted(world, "new") == 0
+    # A scheduler that is just ending `verify` after its failed promote would undo the clearing of it.
+    world.wait_for_state(PIPELINE, run, "plan.verify", "upstream_failed")
     world.clear(PIPELINE, run, "plan.gate", downstream=True)
     world.answer(PIPELINE, run, "plan.gate", "Approve")
     world.wait_for_state(PIPELINE, run, "plan.verify", "success")
@@ -139,17 +143,40 @@ def test_steps_that_changed_after_the_request_are_not_run_and_are_asked_for_anew
 def test_a_wrong_field_in_a_cluster_task_stops_only_the_stages_that_use_it(
     world: World, run: str
 ) -> None:
-    """Guard: `refuse_disabled` in the gate, with the located problems of the task that the Stage refers to."""
+    """Guard: `refuse_disabled` in gate and promote, with the located problems of the task that the Stage uses."""
     file = world.folder / "include" / "pipelines" / CLUSTER_FILE
     good = file.read_text()
     file.write_text(good.replace("steps:", "steps: {}\n  wrong:", 1))
-    world.answer(PIPELINE, run, "cluster.gate", "Approve")
-    world.wait_for_state(PIPELINE, run, "cluster.promote", "failed")
-    said = f"'promote-image-to-git' has errors; it is declared at {CLUSTER_FILE}:5:1"
-    assert said in world.log(PIPELINE, run, "cluster.promote")
-    refreshed = world.trigger("calm.warehouse.app")
-    assert world.wait_for_run("calm.warehouse.app", refreshed) == "success"
-    file.write_text(good)
+    try:
+        refused_by = approve_or_find_refused(world, run, "cluster")
+        said = f"'promote-image-to-git' has errors; it is declared at {CLUSTER_FILE}:5:1"
+        assert said in world.log(PIPELINE, run, refused_by)
+        refreshed = world.trigger("calm.warehouse.app")
+        assert world.wait_for_run("calm.warehouse.app", refreshed) == "success"
+    finally:
+        file.write_text(good)
+
+
+def approve_or_find_refused(world: World, run: str, name: str) -> str:
+    """Approve the Stage's request and return the task that fails: the gate itself where it looks before the answer."""
+
+    def open_or_failed() -> str | None:
+        state = world.states(PIPELINE, run)[f"{name}.gate"]
+        return state if state in ("awaiting_input", "failed") else None
+
+    if eventually(open_or_failed, 120) == "failed":
+        return f"{name}.gate"
+    with suppress(AssertionError):
+        world.answer(PIPELINE, run, f"{name}.gate", "Approve")
+    failed = eventually(
+        lambda: [
+            task
+            for task in (f"{name}.gate", f"{name}.promote")
+            if world.states(PIPELINE, run)[task] == "failed"
+        ],
+        120,
+    )
+    return failed[0]
 
 
 def test_the_deferred_promotion_ends_once_and_nothing_ran_twice(world: World, run: str) -> None:
