@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from airfreight.errors import RetryableStepError, TerminalStepError
 from airfreight.model.promotion import InflatedStep, StepExecution, StepStatus
-from airfreight.steps.base import PromotionStep, StepContext
+from airfreight.steps.base import PromotionStep, StepContext, read_config
 
 _SHORTEST_POLL = timedelta(seconds=10)
 _DEFAULT_POLL = timedelta(minutes=5)
@@ -51,7 +51,7 @@ def attempt_step(
 ) -> Attempt:
     """Type `config` and run the step once; whatever it raises becomes an Attempt."""
     try:
-        typed = kind.config_type.model_validate(config)
+        typed = read_config(kind, config)
     except ValidationError as error:
         return _terminal(StepStatus.FAILED, f"invalid {kind.kind} config: {_fields(error)}")
     try:

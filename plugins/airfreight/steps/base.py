@@ -196,3 +196,8 @@ class PromotionStep(ABC, Generic[ConfigT]):
     @abstractmethod
     def run(self, config: ConfigT, context: StepContext) -> StepResult:
         """Do the step's work once; safe to repeat."""
+
+
+def read_config(kind: PromotionStep[ConfigT], config: Mapping[str, Any]) -> ConfigT:
+    """Return `config` as the step has it, by the names of manifests only; raises pydantic's ValidationError."""
+    return kind.config_type.model_validate(config, by_alias=True, by_name=False)
