@@ -82,7 +82,9 @@ class ScriptedStep(PromotionStep[AnyConfig]):
     kind = "scripted"
     config_type = AnyConfig
 
-    def __init__(self, *answers: StepResult | Exception, timeout: timedelta | None = None) -> None:
+    def __init__(
+        self, *answers: StepResult | BaseException, timeout: timedelta | None = None
+    ) -> None:
         self._answers = list(answers)
         self.default_timeout = timeout  # type: ignore[misc]
         self.configs: list[dict[str, Any]] = []
@@ -92,7 +94,7 @@ class ScriptedStep(PromotionStep[AnyConfig]):
         self.configs.append(dict(config.model_extra or {}))
         self.previous.append(context.previous_output)
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         return answer
 

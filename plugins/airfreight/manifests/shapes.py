@@ -114,6 +114,8 @@ def expectation(path: Path, details: ErrorDetails) -> tuple[str, str]:
     context = details.get("ctx", {})
     if kind == "missing":
         return "required field is missing", ""
+    if kind == "extra_forbidden":
+        return "there is no such field", ""
     if kind in _EXPECTED:
         hint = "put it in quotes" if kind == "string_type" and _is_scalar(given) else ""
         return f"expected {_EXPECTED[kind]}, found {_name(given)}", hint

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import math
 from collections.abc import Callable, Iterable
+from urllib.parse import quote
 
 from airfreight.errors import ExpressionError, SettingsError
+from airfreight.expr.gofloat import parse_float
 from airfreight.model.credential import Credential
 from airfreight.model.naming import connection_prefixes
 from airfreight.model.project import RepositoryCredential
@@ -71,7 +75,20 @@ class ConnectionSecrets:
 
 
 def _spellings(password: str) -> list[str]:
-    """Return the password as it stands in a text, in JSON and between quotes, the longest first."""
+    """Return the password as a text may have it, the longest first.
+
+    As it is, in JSON, between quotes, in a URL, in base64, and as the number that a template makes of it.
+    """
     quoted = (json.dumps(password), json.dumps(password, ensure_ascii=False), repr(password))
-    spellings = {password, *(text[1:-1] for text in quoted)} - {""}
-    return sorted(spellings, key=len, reverse=True)
+    encoded = base64.b64encode(password.encode("utf-8", "surrogatepass")).decode()
+    in_url = quote(password, safe="", errors="surrogatepass")
+    spellings = {password, encoded, in_url, _number(password), *(text[1:-1] for text in quoted)}
+    return sorted(spellings - {""}, key=len, reverse=True)
+
+
+def _number(password: str) -> str:
+    """Return how messages show the number that a template makes of such a password, or nothing."""
+    number = parse_float(password)
+    if number is None or not math.isfinite(number):
+        return ""
+    return json.dumps(int(number) if number.is_integer() else number)

@@ -138,7 +138,8 @@ class PromotionEngine:
             verdict = Verdict(StepStatus.ERRORED, f"config cannot be evaluated: {error}", errors)
             return self._ended(step, status, verdict)
         context = self._context_for(step, promotion, status.state.get(step.alias))
-        return self._judged(step, kind, status, attempt_step(kind, config, context))
+        attempt = attempt_step(kind, config, context, self._sources.redact)
+        return self._judged(step, kind, status, attempt)
 
     def _refuse_start(
         self, step: InflatedStep, promotion: Promotion, status: PromotionStatus

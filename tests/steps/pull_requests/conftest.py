@@ -73,7 +73,9 @@ class Bench:
         config: Mapping[str, Any],
         previous: Mapping[str, Any] | None = None,
     ) -> Attempt:
-        return attempt_step(kind(sleep=self.slept.append), config, self.context(previous))
+        return attempt_step(
+            kind(sleep=self.slept.append), config, self.context(previous), lambda text: text
+        )
 
     def with_settings(self, **changes: Any) -> Bench:
         return replace(self, settings=replace(self.settings, **changes))
