@@ -248,6 +248,28 @@ def test_a_step_that_waits_says_when_to_ask_again(answer, retry, expected):
     assert waiting.executions[0].status is StepStatus.RUNNING
 
 
+def test_what_a_step_waits_for_its_attempt_and_its_next_try_are_kept_and_logged():
+    asked = StepResult(StepStatus.RUNNING, message="#7 is open", retry_after=timedelta(seconds=42))
+    world, waiting = run_once(TRY_AGAIN, asked, retry={"errorThreshold": 2})
+    told = [(e.attempts, e.message, e.next_try_at) for c in world.changes for e in c.executions]
+    again, later = START + timedelta(seconds=1), START + timedelta(seconds=43)
+    busy = (1, "busy; step will be retried", again)
+    assert told == [(1, "", None), busy, busy, (2, "#7 is open", later)]
+    assert [message for _, event, message in world.groups if event == "end"] == [
+        "Running: busy; step will be retried (attempt 1, next try at 2026-03-01 12:00:01Z)",
+        "Running: #7 is open (attempt 2, next try at 2026-03-01 12:00:43Z)",
+    ]
+    stored = PromotionStatus.model_validate_json(waiting.model_dump_json())
+    assert stored == waiting
+
+
+def test_a_step_that_ended_has_no_next_try():
+    world, waiting = run_once(RUNNING, StepResult())
+    ended = world.run(promotion(USES), waiting).executions[0]
+    assert (ended.attempts, ended.next_try_at) == (2, None)
+    assert abort(waiting, lambda: START, "").executions[0].next_try_at is None
+
+
 @pytest.mark.parametrize(
     ("default", "retry", "after", "status"),
     [
