@@ -16,6 +16,7 @@ from airfreight.errors import RetryableStepError, TerminalStepError
 from airfreight.manifests.nodes import brief
 from airfreight.manifests.shapes import expectation
 from airfreight.model.promotion import InflatedStep, StepExecution, StepStatus
+from airfreight.runtime.workspace import size_of
 from airfreight.steps.base import PromotionStep, StepContext, StepResult, read_config
 
 _SHORTEST_POLL = timedelta(seconds=10)
@@ -101,6 +102,18 @@ def _copied(mapping: Mapping[str, Any] | None) -> dict[str, Any] | None:
     except (TypeError, ValueError, RecursionError) as error:
         raise TerminalStepError(f"the step put out what JSON cannot hold: {error}") from None
     return copied
+
+
+def within_size(attempt: Attempt, context: StepContext) -> Attempt:
+    """Return `attempt`, or a terminal error where its step left the work directory larger than is allowed."""
+    most = context.settings.max_workspace_size
+    if attempt.error is not None or (size := size_of(context.workdir)) <= most:
+        return attempt
+    text = (
+        f"the work directory holds {size:,} bytes after this step, more than the {most:,} of the setting"
+        " max_workspace_size; clone less (blobless, sparse), write less, or raise the setting"
+    )
+    return replace(_terminal(StepStatus.ERRORED, text), output=attempt.output)
 
 
 def _terminal(status: StepStatus, text: str) -> Attempt:

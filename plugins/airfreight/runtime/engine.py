@@ -17,7 +17,7 @@ from airfreight.model.promotion import (
     StepExecution,
     StepStatus,
 )
-from airfreight.runtime.attempt import Attempt, Verdict, attempt_step, judge
+from airfreight.runtime.attempt import Attempt, Verdict, attempt_step, judge, within_size
 from airfreight.runtime.environment import StepEvaluation
 from airfreight.runtime.functions import Sources, has_failed
 from airfreight.steps.base import PromotionStep, StepContext
@@ -140,6 +140,8 @@ class PromotionEngine:
             return self._ended(step, status, verdict)
         context = self._context_for(step, promotion, status.state.get(step.alias))
         attempt = attempt_step(kind, config, context, self._sources.redact)
+        if kind.uses_workdir:
+            attempt = within_size(attempt, context)
         return self._judged(step, kind, status, attempt)
 
     def _refuse_start(
@@ -228,18 +230,26 @@ def restart(status: PromotionStatus) -> PromotionStatus:
 
 def abort(status: PromotionStatus, clock: Callable[[], datetime], reason: str) -> PromotionStatus:
     """Return `status` ended as Aborted, with the step that runs or waits; a terminal one as it is."""
+    return _cut_short(status, PromotionPhase.ABORTED, clock(), reason)
+
+
+def give_up(status: PromotionStatus, clock: Callable[[], datetime], reason: str) -> PromotionStatus:
+    """Return `status` ended as Errored, for a reason outside its steps; a terminal one as it is."""
+    return _cut_short(status, PromotionPhase.ERRORED, clock(), reason)
+
+
+def _cut_short(
+    status: PromotionStatus, phase: PromotionPhase, now: datetime, reason: str
+) -> PromotionStatus:
     if status.phase.is_terminal:
         return status
-    now = clock()
     ended = {"message": reason, "finished_at": now}
-    aborted = {**ended, "status": StepStatus.ABORTED, "next_try_at": None}
+    cut = {**ended, "status": StepStatus(phase.value), "next_try_at": None}
     executions = tuple(
-        execution.model_copy(update=aborted)
-        if execution.status is StepStatus.RUNNING
-        else execution
+        execution.model_copy(update=cut) if execution.status is StepStatus.RUNNING else execution
         for execution in status.executions
     )
-    update = {**ended, "phase": PromotionPhase.ABORTED, "executions": executions}
+    update = {**ended, "phase": phase, "executions": executions}
     return status.model_copy(update={**update, "retry_after": None})
 
 

@@ -1,18 +1,28 @@
-"""The life of a Promotion's work directory: made, kept over a deferral, restored, removed."""
+"""The life of a Promotion's work directory: made, kept over a deferral, restored, removed, expired."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import stat
 import tarfile
 import tempfile
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 from airfreight.errors import SettingsError, TerminalStepError
+from airfreight.model.naming import PROMOTION_NAME
 from airfreight.steps.workdir import WorkDirectory
 
 # Where git and its credential helpers keep a login; steps write none, this is the second lock.
 _CREDENTIAL_FILES = frozenset({".git-credentials", ".netrc", "_netrc", ".askpass", ".docker"})
+
+# A work directory, a kept one, and one whose worker died while it kept it. Whoever shares the folder owns the rest.
+_OURS = re.compile(
+    rf"{PROMOTION_NAME}\.([a-z0-9_]{{8}}|tar)|\.{PROMOTION_NAME}\.tar\.[a-z0-9_]{{8}}"
+)
 
 
 class Workspace:
@@ -82,6 +92,48 @@ def restore(target: Path, workdir: WorkDirectory) -> bool:
         ) from error
     workdir.root.chmod(0o700)
     return True
+
+
+def size_of(workdir: WorkDirectory) -> int:
+    """Return the bytes of all files in the work directory, which a file that keeps it has about, too."""
+    total, waiting = 0, [str(workdir.root)]
+    while waiting:
+        # What a step's program removes meanwhile counts nothing.
+        with suppress(OSError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                else:
+                    total += entry.stat(follow_symlinks=False).st_size
+    return total
+
+
+def remove_expired(folder: Path, oldest: datetime) -> tuple[str, ...]:
+    """Delete the work directories and kept ones in `folder` that nobody changed since `oldest`; return their names.
+
+    They are left of workers that died and of promotions that nobody went on with.
+    """
+    removed: list[str] = []
+    with suppress(OSError):
+        for place in sorted(folder.iterdir()):
+            if _OURS.fullmatch(place.name) and _is_older(place, oldest):
+                _delete(place)
+                removed.append(place.name)
+    return tuple(removed)
+
+
+def _is_older(place: Path, moment: datetime) -> bool:
+    with suppress(OSError):
+        return place.lstat().st_mtime < moment.timestamp()
+    return False
+
+
+def _delete(place: Path) -> None:
+    with suppress(OSError):
+        if stat.S_ISDIR(place.lstat().st_mode):
+            shutil.rmtree(place, ignore_errors=True)
+        else:
+            place.unlink()
 
 
 def _without_credentials(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:

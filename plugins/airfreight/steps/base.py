@@ -101,6 +101,7 @@ class StepSettings:
     `allow_loopback`: http and git steps and charts' repositories may be on this machine (on in demo and tests).
     `allow_credentials_over_http`: a login may travel unencrypted (on in demo and tests).
     `max_oci_push_artifact_size`: bytes that oci-push copies to another repository; -1 is no limit, 0 allows no copy.
+    `max_workspace_size`: bytes that the work directory may hold after a step.
     `expression_limits`: those of each expression that a step evaluates itself.
     `allow_render_network`: rendering may fetch what a kustomization names elsewhere.
     `ui_base_url`: the address of the UI, empty where it is not known.
@@ -114,6 +115,7 @@ class StepSettings:
     github_push_max_revisions: int = 10
     github_push_verify_untrusted_commits: bool = False
     max_oci_push_artifact_size: int = 2**30
+    max_workspace_size: int = 5 * 2**30
     author_name: str = "Airfreight"
     author_email: str = "no-reply@airfreight.invalid"
     expression_limits: Limits = DEFAULT_LIMITS
