@@ -86,8 +86,12 @@ def _entry(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.
     "entry",
     [
         pytest.param(_entry("../evil"), id="path that climbs"),
-        pytest.param(_entry("a", tarfile.SYMTYPE, "/etc/passwd"), id="absolute link"),
-        pytest.param(_entry("a", tarfile.SYMTYPE, "../../x"), id="link that climbs"),
+        pytest.param(_entry("../evil", tarfile.SYMTYPE, "x"), id="link made above"),
+        pytest.param(_entry("/tmp/evil", tarfile.SYMTYPE, "x"), id="link made elsewhere"),
+        pytest.param(
+            _entry("..", tarfile.SYMTYPE, "x"), id="link in the place of the folder above"
+        ),
+        pytest.param(_entry("a", tarfile.LNKTYPE, "../../etc/passwd"), id="hard link that climbs"),
         pytest.param(_entry("a", tarfile.FIFOTYPE), id="pipe"),
     ],
 )
@@ -97,6 +101,54 @@ def test_an_entry_that_leads_out_restores_nothing(tmp_path, entry):
         tar.addfile(entry, io.BytesIO())
     with pytest.raises(TerminalStepError, match="cannot be restored"):
         restore(target, Workspace(tmp_path / "base").create("dev.1"))
+
+
+@pytest.mark.parametrize("target", ["/etc/passwd", "../../x", "a", "nowhere"])
+def test_a_link_is_restored_as_it_was_wherever_it_leads(tmp_path, target):
+    workspace = Workspace(tmp_path / "base")
+    before, after = workspace.create("dev.1"), workspace.create("dev.1")
+    (before.root / "a").symlink_to(target)
+    save(before, tmp_path / "dev.tar")
+    assert restore(tmp_path / "dev.tar", after)
+    assert str((after.root / "a").readlink()) == target
+
+
+@pytest.mark.parametrize("second", ["a/evil", "a"])
+def test_nothing_is_written_through_a_link_of_the_file(tmp_path, second):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    with tarfile.open(tmp_path / "dev.tar", "w") as tar:
+        tar.addfile(_entry("a", tarfile.SYMTYPE, str(outside)), io.BytesIO())
+        tar.addfile(_entry(second), io.BytesIO())
+        tar.addfile(_entry(f"{second}/deep", tarfile.SYMTYPE, "x"), io.BytesIO())
+    with pytest.raises(TerminalStepError, match="cannot be restored"):
+        restore(tmp_path / "dev.tar", Workspace(tmp_path / "base").create("dev.1"))
+    assert list(outside.iterdir()) == []
+
+
+def test_a_link_behind_a_link_that_leads_out_is_not_made(tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    with tarfile.open(tmp_path / "dev.tar", "w") as tar:
+        tar.addfile(_entry("a", tarfile.SYMTYPE, str(outside)), io.BytesIO())
+        tar.addfile(_entry("a/evil", tarfile.SYMTYPE, "x"), io.BytesIO())
+    with pytest.raises(TerminalStepError, match="OutsideDestinationError"):
+        restore(tmp_path / "dev.tar", Workspace(tmp_path / "base").create("dev.1"))
+    assert list(outside.iterdir()) == []
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664, 0o755, 0o444, 0o4755])
+def test_permissions_are_kept_and_nobody_becomes_somebody_else(tmp_path, mode):
+    workspace = Workspace(tmp_path / "base")
+    before, after = workspace.create("dev.1"), workspace.create("dev.1")
+    (before.root / "folder").mkdir()
+    (before.root / "folder" / "file").write_text("x")
+    (before.root / "folder" / "file").chmod(mode)
+    (before.root / "folder").chmod(0o750)
+    save(before, tmp_path / "dev.tar")
+    assert restore(tmp_path / "dev.tar", after)
+    assert (after.root / "folder" / "file").stat().st_mode & 0o7777 == mode & 0o777
+    assert (after.root / "folder").stat().st_mode & 0o777 == 0o750
 
 
 def test_a_damaged_file_is_a_clear_error(tmp_path):

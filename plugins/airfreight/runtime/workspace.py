@@ -76,22 +76,40 @@ def save(workdir: WorkDirectory, target: Path) -> None:
 def restore(target: Path, workdir: WorkDirectory) -> bool:
     """Fill the empty `workdir` from what `save` wrote; False where `target` is gone.
 
-    Links that stay inside the work directory are kept. Raises TerminalStepError where the file is damaged or an entry
-    leads out of the work directory.
+    Links and permissions are as they were. Raises TerminalStepError where the file is damaged or an entry leads out of
+    the work directory.
     """
+    if not target.exists():
+        return False
     try:
         with tarfile.open(target, mode="r:") as tar:
-            tar.extractall(workdir.root, filter="data")
-    except FileNotFoundError:
-        if target.exists():
-            raise
-        return False
-    except (tarfile.TarError, EOFError) as error:
+            entries = tar.getmembers()
+            files = [entry for entry in entries if not entry.issym()]
+            tar.extractall(workdir.root, members=files, filter=_as_it_was)  # noqa: S202 it narrows Python's own filter
+            # Last, so that nothing is written through one, wherever it leads.
+            for entry in entries:
+                if entry.issym():
+                    _link(entry, workdir.root.resolve())
+    except (tarfile.TarError, EOFError, OSError) as error:
         raise TerminalStepError(
             f"the kept work directory cannot be restored: {type(error).__name__}"
         ) from error
     workdir.root.chmod(0o700)
     return True
+
+
+def _as_it_was(entry: tarfile.TarInfo, root: str) -> tarfile.TarInfo | None:
+    """Return the entry as Python's filter for plain data has it, but with its permissions."""
+    safe = tarfile.data_filter(entry, root)
+    mode = entry.mode & 0o777 | (0o700 if entry.isdir() else 0)
+    return safe and safe.replace(mode=mode, deep=False)
+
+
+def _link(entry: tarfile.TarInfo, root: Path) -> None:
+    place = root / entry.name
+    if not place.parent.resolve().is_relative_to(root) or place.name == "..":
+        raise tarfile.OutsideDestinationError(entry, str(place))
+    place.symlink_to(entry.linkname)
 
 
 def size_of(workdir: WorkDirectory) -> int:
