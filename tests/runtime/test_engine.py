@@ -220,6 +220,15 @@ def test_a_worker_sleeps_thirty_seconds_at_most_and_then_lets_go():
     assert world.slept == [1, 2, 4, 8]
 
 
+def test_all_steps_of_a_turn_share_the_thirty_seconds():
+    world = World([ScriptedStep(*[TRY_AGAIN] * 4, StepResult(), TRY_AGAIN)])
+    patient = {**USES, "retry": {"errorThreshold": 20}}
+    waiting = world.run(promotion(patient, patient))
+    assert statuses(waiting) == ["Succeeded", "Running"]
+    assert world.slept == [1, 2, 4, 8] * 2
+    assert waiting.retry_after == timedelta(seconds=16)
+
+
 def test_a_poll_in_between_does_not_forgive_errors():
     world, waiting = run_once(TRY_AGAIN, RUNNING, TRY_AGAIN, retry={"errorThreshold": 2})
     assert waiting.executions[0].error_count == 1

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airfreight.errors import RefusedError
+from airfreight.errors import RefusedError, RetryableStepError
 from airfreight.model.promotion import Promotion, PromotionPhase, PromotionStatus
 from airfreight.runtime.engine import PromotionEngine
 from airfreight.runtime.fence import Fence
@@ -35,6 +35,7 @@ class Site:
         self.calls: list[str] = []
         self.waits = True
         self.on_call: Callable[[str], object] = lambda call: None
+        self.on_sleep: Callable[[Fence], object] = lambda fence: None
         self.uses_workdir = True
         self.largest = 1000
         self.written = 1
@@ -52,7 +53,7 @@ class Site:
                 registry=steps,
                 context_for=self._context,
                 clock=lambda: START,
-                sleep=lambda seconds: None,
+                sleep=lambda seconds: self.on_sleep(fence),
                 on_change=on_change,
                 on_step=lambda alias, event, message: None,
                 sources=Sources(),
@@ -224,6 +225,31 @@ def test_a_process_that_was_taken_over_when_its_step_began_to_wait_keeps_nothing
     with pytest.raises(RefusedError, match="taken for dead"):
         site.work(waiting.model_copy(update={"status": lost}))
     assert site.kept.read_bytes() == kept
+
+
+@pytest.mark.parametrize(
+    ("on_sleep", "reason"),
+    [
+        (lambda fence: fence.stopped.set(), "was ended while it promoted"),
+        (lambda fence: Fence(fence.register, "other").enter(), "taken for dead"),
+    ],
+    ids=["aborted", "taken over"],
+)
+def test_a_retry_that_sleeps_in_the_worker_is_not_made_once_the_process_may_not_go_on(
+    site, on_sleep, reason
+):
+    """Guard: the engine's `on_change` after its sleep, which is `Fence.check`."""
+
+    def busy(call: str) -> None:
+        raise RetryableStepError("busy")
+
+    site.on_call, site.on_sleep = busy, on_sleep
+    record = begun()
+    patient = promotion({"uses": "write", "retry": {"errorThreshold": 9}})
+    with pytest.raises(RefusedError, match=reason):
+        site.work(record.model_copy(update={"promotion": patient}))
+    assert site.calls == ["write"]
+    assert list(site.workspace.iterdir()) == []
 
 
 @pytest.mark.parametrize("at_step", ["write", "wait"])
