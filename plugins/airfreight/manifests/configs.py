@@ -7,17 +7,22 @@ a string: the promotion checks those after evaluation.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from airfreight.errors import ExpressionError
+from airfreight.expr.limits import DEFAULT_LIMITS
+from airfreight.expr.program import compile_expression
 from airfreight.expr.templates import holds_expression
 from airfreight.manifests.findings import Findings, suggest
 from airfreight.manifests.nodes import Path
 from airfreight.manifests.shapes import expectation, follows, models_in
-from airfreight.steps.base import PromotionStep, read_config
+from airfreight.steps.base import BareExpression, PromotionStep, read_config
+from airfreight.steps.functions import declared
 
+_BARE: Final = declared("bare")
 _MISSING = "missing"
 _UNKNOWN = "extra_forbidden"
 
@@ -26,6 +31,11 @@ def check_config(
     config: dict[str, Any], path: Path, found: Findings, kind: PromotionStep[Any]
 ) -> None:
     """Note what is wrong with `config` whatever its expressions yield; `path` is its place."""
+    for place, text in _bare_expressions(kind.config_type, config, path):
+        try:
+            compile_expression(text, _BARE, DEFAULT_LIMITS)
+        except ExpressionError as error:
+            found.error(place, error.message, offset=error.offset)
     try:
         read_config(kind, config)
     except ValidationError as error:
@@ -36,6 +46,24 @@ def check_config(
     except Exception as error:
         message = f"the check of its config raised {type(error).__name__}"
         found.error(path, message, "this is a fault of the step kind")
+
+
+def _bare_expressions(
+    model: type[BaseModel], config: Any, path: Path
+) -> Iterator[tuple[Path, str]]:
+    """Yield the place and the text of all that stands where an expression is expected, unless a template makes it."""
+    if not isinstance(config, dict):
+        return
+    for name, info in model.model_fields.items():
+        key = info.alias or name
+        value, place = config.get(key), (*path, key)
+        if any(isinstance(mark, BareExpression) for mark in info.metadata):
+            if isinstance(value, str) and value and not holds_expression(value):
+                yield place, value
+            continue
+        for nested in models_in(info.annotation):
+            for index, item in enumerate(value if isinstance(value, list) else ()):
+                yield from _bare_expressions(nested, item, (*place, index))
 
 
 def _may_change(details: ErrorDetails) -> bool:

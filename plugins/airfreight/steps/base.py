@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 import httpx
 from pydantic import BaseModel, ConfigDict
@@ -31,6 +31,14 @@ class StepConfig(BaseModel):
     model_config = ConfigDict(
         frozen=True, populate_by_name=True, alias_generator=to_camel, extra="forbid"
     )
+
+
+@dataclass(frozen=True)
+class BareExpression:
+    """Marks a field that is an expression without ``${{ }}``: it is compiled when its manifest is read."""
+
+
+Expression = Annotated[str, BareExpression()]
 
 
 class CredentialSource(Protocol):
