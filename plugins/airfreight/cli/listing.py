@@ -15,7 +15,7 @@ from airfreight.cli.tables import Row, moment
 from airfreight.errors import RefusedError
 from airfreight.model.freight import FreightContent
 from airfreight.model.promotion import StepExecution, StepStatus
-from airfreight.runtime.records import IndexEntry, PromotionRecord, PromotionSummary
+from airfreight.runtime.records import Holding, IndexEntry, PromotionRecord, PromotionSummary
 from airfreight.runtime.stage_register import summarise
 
 _SHORT = 12
@@ -170,6 +170,7 @@ def _stage(
         ],
         "since": _iso(current.since if current is not None else None),
         "promotion": current.promotion if current is not None else None,
+        "healthChecks": _health_checks(view, current),
         "holds": {o: hold.model_dump(mode="json", by_alias=True) for o, hold in holds.items()},
         "requests": requests,
         "waiting": waiting,
@@ -184,6 +185,13 @@ def _stage(
         ", ".join(waiting),
     )
     return row, cells
+
+
+def _health_checks(view: StageView, current: Holding | None) -> list[dict[str, Any]]:
+    """Return what the health of the Stage depends on since its Promotion; how healthy that is nobody wrote down."""
+    record = view.register.promotion(current.promotion) if current is not None else None
+    executions = () if record is None else record.status.executions
+    return [step.health_check for step in executions if step.health_check is not None]
 
 
 def promotion_listing(stages: Sequence[StageView], warehouses: Sequence[WarehouseView]) -> Listing:
