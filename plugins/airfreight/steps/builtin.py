@@ -12,6 +12,8 @@ from airfreight.steps.copy import CopyStep
 from airfreight.steps.delete import DeleteStep
 from airfreight.steps.fail import FailStep
 from airfreight.steps.file_write import FileWriteStep
+from airfreight.steps.gha_dispatch_workflow import GhaDispatchWorkflowStep
+from airfreight.steps.gha_wait_for_workflow import GhaWaitForWorkflowStep
 from airfreight.steps.git_clear import GitClearStep
 from airfreight.steps.git_clone import GitCloneStep
 from airfreight.steps.git_commit import GitCommitStep
@@ -55,6 +57,8 @@ def builtin_steps() -> tuple[PromotionStep[Any], ...]:
         DeleteStep(),
         FailStep(),
         FileWriteStep(),
+        GhaDispatchWorkflowStep(),
+        GhaWaitForWorkflowStep(),
         GitClearStep(),
         GitCloneStep(keys),
         GitCommitStep(keys),
