@@ -38,6 +38,9 @@ from airfreight.steps.registry import StepRegistry
 from airfreight.steps.set_freight_alias import SetFreightAliasStep
 from airfreight.steps.set_metadata import SetMetadataStep
 from airfreight.steps.tar import TarStep
+from airfreight.steps.tf_apply import TfApplyStep
+from airfreight.steps.tf_output import TfOutputStep
+from airfreight.steps.tf_plan import TfPlanStep
 from airfreight.steps.toml_parse import TomlParseStep
 from airfreight.steps.toml_update import TomlUpdateStep
 from airfreight.steps.untar import UntarStep
@@ -81,6 +84,9 @@ def builtin_steps() -> tuple[PromotionStep[Any], ...]:
         SetFreightAliasStep(),
         SetMetadataStep(),
         TarStep(),
+        TfApplyStep(),
+        TfOutputStep(),
+        TfPlanStep(),
         TomlParseStep(),
         TomlUpdateStep(),
         UntarStep(),
