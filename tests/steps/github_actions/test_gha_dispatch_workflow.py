@@ -98,9 +98,7 @@ def test_inputs_arrive_as_texts(bench: Bench, actions: Actions) -> None:
 
 def test_the_example_of_the_page_starts_a_run(bench: Bench, actions: Actions) -> None:
     actions.declared = ("environment", "image_tag", "airfreight_id")
-    config = example_config(
-        "gha-dispatch-workflow", hosts={"https://github.com/shop/app": actions.url}
-    )
+    config = example_config("gha-dispatch-workflow", hosts={URL: actions.url})
     assert bench.run(GhaDispatchWorkflowStep, config).output == {"runID": 101}
     assert actions.inputs == [{"environment": "dev", "image_tag": "1.2.3", "airfreight_id": MARK}]
 

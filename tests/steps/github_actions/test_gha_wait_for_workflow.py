@@ -14,14 +14,15 @@ from tests.steps.examples import example_config
 from tests.steps.github_actions.actions_server import Actions, Reply
 from tests.steps.pull_requests.conftest import TOKEN, Bench
 
-CONFIG = {"repoURL": "https://github.com/shop/app", "runID": 101}
+URL = "https://github.com/shop/app"
+CONFIG = {"repoURL": URL, "runID": 101}
 
 
 @pytest.mark.parametrize(
     ("config", "problem"),
     [
         ({"runID": 1}, "repoURL: Field required"),
-        ({"repoURL": "https://github.com/shop/app"}, "runID: Field required"),
+        ({"repoURL": URL}, "runID: Field required"),
         (CONFIG | {"runID": "latest"}, "runID: Input should be a valid integer"),
         (CONFIG | {"runID": 0}, "runID: Input should be greater than or equal to 1"),
         (CONFIG | {"expectedConclusion": "ok"}, "expectedConclusion: Input should be 'success'"),
@@ -79,11 +80,8 @@ def test_a_run_that_ended_decides_by_its_conclusion(
 def test_the_example_of_the_page_waits_for_the_run_of_an_earlier_step(
     bench: Bench, actions: Actions
 ) -> None:
-    config = example_config(
-        "gha-wait-for-workflow",
-        outputs={"dispatch": {"runID": actions.start()}},
-        hosts={"https://github.com/shop/app": actions.url},
-    )
+    outputs, hosts = {"dispatch": {"runID": actions.start()}}, {URL: actions.url}
+    config = example_config("gha-wait-for-workflow", outputs, hosts)
     assert bench.run(GhaWaitForWorkflowStep, config).status is StepStatus.RUNNING
     actions.end(101, "success")
     assert bench.run(GhaWaitForWorkflowStep, config).status is StepStatus.SUCCEEDED
