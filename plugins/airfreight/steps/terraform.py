@@ -170,7 +170,8 @@ def _flags(context: StepContext, config: TerraformConfig) -> Iterator[str]:
 
 
 def _environment(config: TerraformConfig, home: Path, flags: tuple[str, ...]) -> dict[str, str]:
-    # Only plan and apply take such options in every version; `init` may need variables for its backend.
+    # Only plan and apply take such options in every version; `init` may need variables for its backend. A shell sets
+    # none with a hyphen.
     arguments = " ".join(map(shlex.quote, flags))
     named = {f"TF_VAR_{v.name}": v.value or "" for v in config.vars if v.name and "-" not in v.name}
     return {

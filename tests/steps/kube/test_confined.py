@@ -120,6 +120,17 @@ def test_a_program_that_takes_too_long_is_ended_with_its_children(
         assert processes_of(place) == []
 
 
+def test_only_the_program_gets_the_variables_that_are_for_it(
+    root: Path, namespaces: Callable[[], bool]
+):
+    given = {"GREETING": 'it\'s $HOME\n"me"', "LD_PRELOAD": "/no/such.so"}
+    with confined(context_at(root), network=True, namespaces=namespaces) as place:
+        shown = replace(place, environment=given)
+        printed = shown.call(Path("/bin/sh"), "-c", 'printf %s "$GREETING"; ls -l "$HOME"')[1]
+    assert printed.startswith(given["GREETING"])
+    assert "-rw------- " in printed
+
+
 def test_a_program_with_a_grace_may_put_things_in_order(root: Path, namespaces: Callable[[], bool]):
     script = root / "slow.sh"
     script.write_text(
