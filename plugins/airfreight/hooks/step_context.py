@@ -41,7 +41,7 @@ class _Deployment:
     objects: ProjectObjects
     credentials: ConnectionCredentials
     step_settings: StepSettings
-    redact: Callable[[str], str]
+    sources: Sources
 
     def context(
         self,
@@ -63,6 +63,7 @@ class _Deployment:
             http=partial(guarded_client, allow_loopback=self.settings.allow_loopback),
             log=self.log,
             check_fence=self.fence.check,
+            redact=self.sources.redact,
             previous_output=previous,
             objects=self.objects,
             freight=promotion.freight_collection,
@@ -70,7 +71,6 @@ class _Deployment:
             argocd=partial(
                 open_argocd, self.project.name, self.project.argocd_connection, self.settings
             ),
-            redact=self.redact,
         )
 
 
@@ -93,7 +93,7 @@ def engine_maker(
         objects=objects,
         credentials=ConnectionCredentials(project.name, project.credentials),
         step_settings=_step_settings(settings, address),
-        redact=sources.redact,
+        sources=sources,
     )
 
     def engine_for(

@@ -138,9 +138,9 @@ class StepContext:
     `freight` maps an origin's key to the Freight that the Promotion has from there.
     `previous_output` is what this step put out on an earlier poll or before its work directory was lost.
     `http` makes a client; steps never build their own transport.
+    `redact` hides the passwords that the step's expressions read.
     `actor` is the person who decided on the Promotion; empty: it is automatic.
     `argocd` opens the project's Argo CD; entering it raises SettingsError where it cannot be opened.
-    `redact` hides the passwords that the step's expressions read.
     `check_fence` raises where another process has taken this Promotion over. The engine asks before each run of a step;
     a step that repeats an outside effect by itself asks before each.
     """
@@ -156,12 +156,12 @@ class StepContext:
     http: Callable[..., httpx.Client]
     log: StepLog
     check_fence: Callable[[], None]
+    redact: Callable[[str], str] = str
     previous_output: Mapping[str, Any] | None = None
     objects: KargoObjects = field(default_factory=NoObjects)
     freight: Mapping[str, Freight] = field(default_factory=dict)
     actor: str = ""
     argocd: Callable[[], AbstractContextManager[Applications]] = no_argocd
-    redact: Callable[[str], str] = str
 
 
 @dataclass(frozen=True)
