@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -118,7 +118,7 @@ class World:
     def run(self, promotion: Promotion, status: PromotionStatus | None = None) -> PromotionStatus:
         engine = PromotionEngine(
             registry=self.registry,
-            context_for=context_for,
+            context_for=lambda *step: replace(context_for(*step), redact=self.sources.redact),
             clock=lambda: self.now,
             sleep=self._sleep,
             on_change=self.changes.append,

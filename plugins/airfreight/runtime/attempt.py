@@ -55,20 +55,17 @@ class Verdict:
 
 
 def attempt_step(
-    kind: PromotionStep[Any],
-    config: Mapping[str, Any],
-    context: StepContext,
-    redact: Callable[[str], str],
+    kind: PromotionStep[Any], config: Mapping[str, Any], context: StepContext
 ) -> Attempt:
     """Type `config` and run the step once; whatever it raises becomes an Attempt.
 
-    `redact` takes passwords out of a text: what is wrong with `config` is told with the value, and that may hold one.
+    What is wrong with `config` is told with the value, without the passwords that the context knows.
     """
     try:
         typed = read_config(kind, config)
         return _reported(kind.run(typed, context))
     except ValidationError as error:
-        faults = _faults(error, redact)
+        faults = _faults(error, context.redact)
         return _terminal(StepStatus.FAILED, f"invalid {kind.kind} config: {faults}")
     except TerminalStepError as error:
         output = None if error.output is None else dict(error.output)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import math
 from collections.abc import Callable, Iterable
-from urllib.parse import quote
 
 from airfreight.errors import ExpressionError, SettingsError
 from airfreight.expr.gofloat import parse_float
 from airfreight.model.credential import Credential
+from airfreight.model.masking import mask
 from airfreight.model.naming import connection_prefixes
 from airfreight.model.project import RepositoryCredential
 from airfreight.runtime.credentials import own_connection
 from airfreight.runtime.functions import Data
-
-_HIDDEN = "***"
 
 
 class ConnectionSecrets:
@@ -58,10 +55,8 @@ class ConnectionSecrets:
 
     def redact(self, text: str) -> str:
         """Return `text` without the passwords that were read."""
-        for password in sorted((login.password for login in self._logins.values()), key=len)[::-1]:
-            for spelling in _spellings(password):
-                text = text.replace(spelling, _HIDDEN)
-        return text
+        passwords = [login.password for login in self._logins.values()]
+        return mask(text, (*passwords, *map(_number, passwords)))
 
     def _login(self, credential: RepositoryCredential) -> Data:
         try:
@@ -72,18 +67,6 @@ class ConnectionSecrets:
         login = login or Credential(username="", password="")
         self._logins[connection_id] = login
         return {"username": login.username, "password": login.password}
-
-
-def _spellings(password: str) -> list[str]:
-    """Return the password as a text may have it, the longest first.
-
-    As it is, in JSON, between quotes, in a URL, in base64, and as the number that a template makes of it.
-    """
-    quoted = (json.dumps(password), json.dumps(password, ensure_ascii=False), repr(password))
-    encoded = base64.b64encode(password.encode("utf-8", "surrogatepass")).decode()
-    in_url = quote(password, safe="", errors="surrogatepass")
-    spellings = {password, encoded, in_url, _number(password), *(text[1:-1] for text in quoted)}
-    return sorted(spellings - {""}, key=len, reverse=True)
 
 
 def _number(password: str) -> str:

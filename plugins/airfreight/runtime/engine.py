@@ -139,7 +139,7 @@ class PromotionEngine:
             verdict = Verdict(StepStatus.ERRORED, f"config cannot be evaluated: {error}", errors)
             return self._ended(step, status, verdict)
         context = self._context_for(step, promotion, status.state.get(step.alias))
-        attempt = attempt_step(kind, config, context, self._sources.redact)
+        attempt = attempt_step(kind, config, context)
         if kind.uses_workdir:
             attempt = within_size(attempt, context)
         return self._judged(step, kind, status, attempt)

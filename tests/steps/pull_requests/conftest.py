@@ -73,9 +73,7 @@ class Bench:
         config: Mapping[str, Any],
         previous: Mapping[str, Any] | None = None,
     ) -> Attempt:
-        return attempt_step(
-            kind(sleep=self.slept.append), config, self.context(previous), lambda text: text
-        )
+        return attempt_step(kind(sleep=self.slept.append), config, self.context(previous))
 
     def with_settings(self, **changes: Any) -> Bench:
         return replace(self, settings=replace(self.settings, **changes))

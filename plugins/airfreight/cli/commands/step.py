@@ -167,7 +167,7 @@ def _attempt(
         evaluated = evaluate_config(config, environment.variables, known)
     except ExpressionError as error:
         return Attempt(StepStatus.ERRORED, error=f"config cannot be evaluated: {error}")
-    return attempt_step(kind, evaluated, context, lambda text: text)
+    return attempt_step(kind, evaluated, context)
 
 
 def _context(
