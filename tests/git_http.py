@@ -49,7 +49,7 @@ def git(
 class GitHttpServer:
     """Serves bare repositories on this machine; with `user` and `password` it wants that login.
 
-    With `tls` it speaks https. `redirects` sends a repository's requests to another base URL; `authorizations` is every
+    `writes` counts the requests to push; with `read_only` each is answered 403. With `tls` it speaks https. `redirects` sends a repository's requests to another base URL; `authorizations` is every
     such header that came. `api` answers what comes below /api/: it gets method, path with query, headers, body; returns
     status and JSON.
     """
@@ -63,6 +63,8 @@ class GitHttpServer:
         self.redirects: dict[str, str] = {}
         self.authorizations: list[str] = []
         self.api: Api | None = None
+        self.read_only = False
+        self.writes = 0
         self._server = ThreadingHTTPServer(
             ("127.0.0.1", 0), type("Handler", (_Handler,), {"git": self})
         )
@@ -158,12 +160,15 @@ class _Handler(BaseHTTPRequestHandler):
         if self.git.api and self.path.startswith("/api/"):
             self._ask(self.git.api, body)
             return
+        self.git.writes += "git-receive-pack" in self.path
         name = self.path.split("/")[1].removesuffix(".git")
         if name in self.git.redirects:
             rest = self.path.split("/", 2)[2]
             self._plain(302, {"Location": f"{self.git.redirects[name]}/{rest}"})
         elif not self.git.accepts(authorization):
             self._plain(401, {"WWW-Authenticate": 'Basic realm="git"'})
+        elif self.git.read_only and "git-receive-pack" in self.path:
+            self._plain(403, {})
         else:
             self._run(body)
 

@@ -1,0 +1,155 @@
+"""A plan: a Promotion's steps run as the engine runs them, up to the first that has an effect outside.
+
+The engine's own rule ends it: such a step waits instead of doing its work.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from airfreight.errors import TerminalStepError
+from airfreight.manifests.steps import texts_in
+from airfreight.model.promotion import (
+    InflatedStep,
+    Promotion,
+    PromotionPhase,
+    PromotionStatus,
+    StepExecution,
+    StepStatus,
+)
+from airfreight.runtime.engine import PromotionEngine
+from airfreight.steps.base import PromotionStep, StepContext, StepResult
+from airfreight.steps.registry import StepRegistry
+
+# Longer than the engine sleeps for.
+_ASK_AGAIN = timedelta(hours=1)
+
+AfterRun = Callable[[StepContext], object]
+"""Called with the context of each run of a step that did not raise."""
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """What became of a step; `result` is its status, or says why it has none."""
+
+    alias: str
+    uses: str
+    result: str
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How far the steps went. Running: the plan stopped at `stop`; else the steps came to their end."""
+
+    phase: PromotionPhase
+    message: str
+    steps: tuple[PlannedStep, ...]
+    stop: PlannedStep | None
+
+    @property
+    def failed(self) -> bool:
+        """Whether the promotion would not get as far as its effects, or a step has to be tried again."""
+        return self.phase not in (PromotionPhase.SUCCEEDED, PromotionPhase.RUNNING)
+
+
+def plan_registry(registry: StepRegistry, after_run: AfterRun) -> StepRegistry:
+    """Return the same kinds, each as a plan runs it."""
+    kinds = (registry.find(kind) for kind in registry.kinds)
+    return StepRegistry(_planned(kind, after_run) for kind in kinds if kind is not None)
+
+
+def _planned(step: PromotionStep[Any], after_run: AfterRun) -> PromotionStep[Any]:
+    class Planned(PromotionStep[Any]):
+        kind = step.kind
+        config_type = step.config_type
+        default_timeout = step.default_timeout
+        default_error_threshold = step.default_error_threshold
+        propagates_output = step.propagates_output
+
+        def run(self, config: Any, context: StepContext) -> StepResult:
+            effect = step.effect_of(config)
+            if effect:
+                return StepResult(StepStatus.RUNNING, message=effect, retry_after=_ASK_AGAIN)
+            ours = replace(context, planning=True, check_fence=_refuse_effect)
+            result = step.run(config, ours)
+            after_run(ours)
+            return result
+
+    return Planned()
+
+
+def _refuse_effect() -> None:
+    """Stand for the fence, which steps ask before what they do outside: the second lock."""
+    raise TerminalStepError("a plan does nothing outside of its work directory")
+
+
+def plan_promotion(engine: PromotionEngine, promotion: Promotion) -> Plan:
+    """Run the steps; `engine` has to have a `plan_registry`."""
+    status = engine.run(promotion, PromotionStatus())
+    done = [_done(execution) for execution in status.executions]
+    if status.phase is not PromotionPhase.RUNNING:
+        return Plan(status.phase, status.message, tuple(done), None)
+    stop = replace(done[-1], result="stops here")
+    later = _later(engine, promotion, status)
+    phase = PromotionPhase.RUNNING
+    if status.executions[-1].error_count:
+        phase = PromotionPhase.ERRORED
+    return Plan(phase, status.message, (*done[:-1], stop, *later), stop)
+
+
+def _done(execution: StepExecution) -> PlannedStep:
+    return PlannedStep(execution.alias, execution.uses, execution.status.value, execution.message)
+
+
+def _later(
+    engine: PromotionEngine, promotion: Promotion, status: PromotionStatus
+) -> Iterator[PlannedStep]:
+    """Say of each step behind the stop whether it would be skipped, or what it wants of one that did not run."""
+    missing = [promotion.steps[status.current_step]]
+    for position in range(status.current_step + 1, len(promotion.steps)):
+        step = promotion.steps[position]
+        there = status.model_copy(update={"current_step": position})
+        yield _unplanned(engine, promotion, there, missing)
+        missing.append(step)
+
+
+def _unplanned(
+    engine: PromotionEngine,
+    promotion: Promotion,
+    status: PromotionStatus,
+    missing: list[InflatedStep],
+) -> PlannedStep:
+    step = promotion.steps[status.current_step]
+    texts = [text for _, text in texts_in(step.config)]
+    shared = [step.if_, *(variable.value for variable in step.vars)]
+    asked = _first_read(shared, missing, step.task_alias)
+    if asked is None:
+        refusal = engine.refuse_start(step, promotion, status)
+        if refusal is not None:
+            return PlannedStep(step.alias, step.uses, refusal.status.value, refusal.message)
+    wanted = asked or _first_read(texts, missing, step.task_alias)
+    message = f"uses what {wanted.alias} puts out" if wanted is not None else "comes after the stop"
+    return PlannedStep(step.alias, step.uses, "not planned", message)
+
+
+def _first_read(
+    texts: list[str], missing: list[InflatedStep], task_alias: str
+) -> InflatedStep | None:
+    """Return the first of the steps without an output whose output or status a template asks for."""
+    for step in missing:
+        names = {step.alias, step.task_alias}
+        if task_alias and step.task_alias == task_alias:
+            names.add(step.alias.removeprefix(f"{task_alias}::"))
+        known = "|".join(re.escape(name) for name in names if name)
+        reads = re.compile(
+            rf"\b(?:outputs|stepMetas)\s*(?:\??\.\s*|\[\s*[\"'`])(?:{known})(?![\w-])"
+            rf"|\bstatus\(\s*[\"'`](?:{known})[\"'`]"
+        )
+        if any(reads.search(text) for text in texts):
+            return step
+    return None
