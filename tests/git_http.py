@@ -49,9 +49,9 @@ def git(
 class GitHttpServer:
     """Serves bare repositories on this machine; with `user` and `password` it wants that login.
 
-    `writes` counts the requests to push; with `read_only` each is answered 403. With `tls` it speaks https. `redirects` sends a repository's requests to another base URL; `authorizations` is every
-    such header that came. `api` answers what comes below /api/: it gets method, path with query, headers, body; returns
-    status and JSON.
+    With `tls` it speaks https. `redirects` sends a repository's requests to another base URL; `authorizations` is every
+    such header that came. `writes` counts the requests to push; with `read_only` each is answered 403. `api` answers
+    what comes below /api/: it gets method, path with query, headers, body; returns status and JSON.
     """
 
     def __init__(
@@ -147,6 +147,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._answer()
 
+    do_HEAD = do_GET
     do_PUT = do_PATCH = do_DELETE = do_POST
 
     def log_message(self, format: str, *args: object) -> None:

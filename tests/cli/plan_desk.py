@@ -19,7 +19,11 @@ CONNECTION = {"conn_type": "generic", "login": "ci", "password": PASSWORD}
 
 
 class Desk:
-    """Project ``shop``: Warehouse ``web``, Stages ``dev`` and ``prod``, repository ``gitops``; `requests` came over HTTP."""
+    """Project ``shop`` with Warehouses ``web`` and ``api``, Stages ``dev`` and ``prod``, and repository ``gitops``.
+
+    `requested`: what prod requests. `task`: the steps of PromotionTask ``ship``. `connection`: the login of the
+    repository. `requests`: what came to the HTTP server.
+    """
 
     def __init__(self, root: Path, server: GitHttpServer) -> None:
         self.server = server
@@ -33,7 +37,9 @@ class Desk:
         server.api = self._api
         server.read_only = True
         server.writes = 0
-        self.forget_writes()
+        self.connection = "airfreight_shop_gitops"
+        self.requested = ["web"]
+        self.task: list[dict[str, Any]] = []
 
     @property
     def url(self) -> str:
@@ -63,7 +69,11 @@ class Desk:
         ]
 
     def plan(
-        self, steps: Sequence[Mapping[str, Any]], *words: str, **prod: Any
+        self,
+        steps: Sequence[Mapping[str, Any]],
+        *words: str,
+        project: str = "shop",
+        **prod: Any,
     ) -> tuple[int, str, str]:
         """Return the exit code of the plan of these steps of prod, and what was printed; `prod` adds to its spec."""
         self.write(steps, **prod)
@@ -71,9 +81,8 @@ class Desk:
             words = (*words, "--stage", "prod")
         if not {"--freight", "--freight-alias"} & {*words}:
             words = (*words, "--freight", self.freight.alias)
-        if "shop" not in words:
-            words = ("shop", *words)
-        return Rest(self.pipeline).run("plan", *words, "--pipelines", str(self.manifests.parent))
+        folder = str(self.manifests.parent)
+        return Rest(self.pipeline).run("plan", project, *words, "--pipelines", folder)
 
     def write(self, steps: Sequence[Mapping[str, Any]], **prod: Any) -> None:
         """Write the project's manifests."""
@@ -81,15 +90,21 @@ class Desk:
         documents = [
             _manifest("Warehouse", "web", {"subscriptions": [_image("web")]}),
             _manifest("Warehouse", "api", {"subscriptions": [_image("api")]}),
-            _stage("dev", {"direct": True}, promotionTemplate=template),
-            _stage("prod", {"stages": ["dev"]}, **{"promotionTemplate": template, **prod}),
+            _stage("dev", ["web"], {"direct": True}, promotionTemplate=template),
+            _stage(
+                "prod",
+                self.requested,
+                {"stages": ["dev"]},
+                **{"promotionTemplate": template, **prod},
+            ),
+            _manifest("PromotionTask", "ship", {"steps": self.task or [step("fail", "no")]}),
             {
                 "apiVersion": "v1",
                 "kind": "Secret",
                 "metadata": {
                     "name": "gitops",
                     "labels": {"kargo.akuity.io/cred-type": "git"},
-                    "annotations": {"airfreight/connection": "airfreight_shop_gitops"},
+                    "annotations": {"airfreight/connection": self.connection},
                 },
                 "stringData": {"repoURL": self.url},
             },
@@ -97,19 +112,9 @@ class Desk:
         self.manifests.mkdir(parents=True, exist_ok=True)
         (self.manifests / "shop.yaml").write_text(yaml.safe_dump_all(documents))
 
-    def nothing_was_written(self) -> bool:
-        """Say whether nobody tried to push, no register was written, and no work directory is left."""
-        writes = [key for name in ("dev", "prod", "web", "api") for key in self._writes(name)]
-        left = list(self.work.iterdir()) if self.work.exists() else []
-        return (self.server.writes, writes, left) == (0, [], [])
-
-    def forget_writes(self) -> None:
-        """Let the registers count from now on."""
-        for store in self.pipeline.stores.values():
-            store.writes.clear()
-
-    def _writes(self, name: str) -> list[str]:
-        return self.pipeline.stores[name].writes
+    def traces(self) -> tuple[int, list[Path]]:
+        """Return how often somebody tried to push, and what is left of work directories."""
+        return self.server.writes, list(self.work.iterdir()) if self.work.exists() else []
 
     def _api(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes
@@ -128,7 +133,7 @@ def environment(work: Path) -> dict[str, str]:
     }
 
 
-def step(uses: str, alias: str, **config: Any) -> dict[str, Any]:
+def step(uses: str, alias: str, /, **config: Any) -> dict[str, Any]:
     """Return a step as manifests have it."""
     return {"uses": uses, "as": alias, "config": config}
 
@@ -142,6 +147,12 @@ def _manifest(kind: str, name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
     return {**head, "spec": dict(spec)}
 
 
-def _stage(name: str, sources: Mapping[str, Any], **spec: Any) -> dict[str, Any]:
-    request = {"origin": {"kind": "Warehouse", "name": "web"}, "sources": dict(sources)}
-    return _manifest("Stage", name, {"requestedFreight": [request], **spec})
+def _stage(
+    name: str, origins: Sequence[str], sources: Mapping[str, Any], **spec: Any
+) -> dict[str, Any]:
+    requests = [
+        {"origin": {"kind": "Warehouse", "name": origin}, "sources": dict(sources)}
+        for origin in origins
+    ]
+    given = {field: value for field, value in spec.items() if value is not None}
+    return _manifest("Stage", name, {"requestedFreight": requests, **given})

@@ -1,4 +1,5 @@
-"""Airflow's REST API as far as the command reads it, over registers in memory; every call is counted."""
+"""Airflow's REST API as far as the command reads it, over registers in memory; every call is counted,
+and none may write."""
 
 from __future__ import annotations
 
@@ -45,6 +46,8 @@ class Rest:
     def _answer(self, request: httpx.Request) -> httpx.Response:
         path = unquote(request.url.raw_path.decode().partition("?")[0])
         self.calls.append(path)
+        if request.method != "GET":
+            return httpx.Response(405)
         if path.startswith(_PREFIX):
             number, _, key = path.removeprefix(_PREFIX).partition("/state-store")
             return self._state(int(number), key.removeprefix("/"), request.url.params)

@@ -114,7 +114,10 @@ class World:
         self.registry = StepRegistry((*standard, *self.kinds))
 
     def run(self, promotion: Promotion, status: PromotionStatus | None = None) -> PromotionStatus:
-        engine = PromotionEngine(
+        return self.engine().run(promotion, status or PromotionStatus())
+
+    def engine(self) -> PromotionEngine:
+        return PromotionEngine(
             registry=self.registry,
             context_for=context_for,
             clock=lambda: self.now,
@@ -126,7 +129,6 @@ class World:
             limits=self.limits,
             longest=timedelta(days=7),
         )
-        return engine.run(promotion, status or PromotionStatus())
 
     def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)

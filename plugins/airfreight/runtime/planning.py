@@ -74,7 +74,8 @@ def _planned(step: PromotionStep[Any], after_run: AfterRun) -> PromotionStep[Any
         def run(self, config: Any, context: StepContext) -> StepResult:
             effect = step.effect_of(config)
             if effect:
-                return StepResult(StepStatus.RUNNING, message=effect, retry_after=_ASK_AGAIN)
+                said = f"it {effect}"
+                return StepResult(StepStatus.RUNNING, message=said, retry_after=_ASK_AGAIN)
             ours = replace(context, planning=True, check_fence=_refuse_effect)
             result = step.run(config, ours)
             after_run(ours)
@@ -147,7 +148,7 @@ def _first_read(
             names.add(step.alias.removeprefix(f"{task_alias}::"))
         known = "|".join(re.escape(name) for name in names if name)
         reads = re.compile(
-            rf"\b(?:outputs|stepMetas)\s*(?:\??\.\s*|\[\s*[\"'`])(?:{known})(?![\w-])"
+            rf"\b(?:outputs|stepMetas)\s*(?:\??\.\s*|(?:\?\.)?\s*\[\s*[\"'`])(?:{known})(?![\w-])"
             rf"|\bstatus\(\s*[\"'`](?:{known})[\"'`]"
         )
         if any(reads.search(text) for text in texts):

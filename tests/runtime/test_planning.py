@@ -1,0 +1,97 @@
+"""A plan runs what stays in the work directory, and nothing that might not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from airfreight.errors import RetryableStepError
+from airfreight.model.promotion import PromotionPhase
+from airfreight.runtime.planning import Plan, plan_promotion, plan_registry
+from airfreight.steps.base import StepContext, StepResult
+from tests.runtime.step_kinds import AnyConfig, EchoStep, ScriptedStep, World, promotion
+
+
+class NoteStep(EchoStep):
+    """A kind that says that it only works in its work directory."""
+
+    kind = "note"
+    outside_effect = ""
+
+    def run(self, config: AnyConfig, context: StepContext) -> StepResult:
+        return StepResult(output={"planning": context.planning, **(config.model_extra or {})})
+
+
+class PushingStep(NoteStep):
+    """One that says so and is wrong."""
+
+    kind = "pushing"
+
+    def run(self, config: AnyConfig, context: StepContext) -> StepResult:
+        context.check_fence()
+        return super().run(config, context)
+
+
+class FlakyStep(ScriptedStep):
+    kind = "flaky"
+    outside_effect = ""
+    default_error_threshold = 9
+
+
+def plan(*steps: dict[str, object], flaky: FlakyStep | None = None) -> Plan:
+    kinds = (NoteStep(), PushingStep(), flaky or FlakyStep(StepResult()))
+    world = World(kinds)
+    world.registry = plan_registry(world.registry, lambda _: None)
+    return plan_promotion(world.engine(), promotion(*steps))
+
+
+def test_a_kind_that_does_not_say_what_it_does_outside_ends_the_plan() -> None:
+    made = plan({"uses": "echo"}, {"uses": "note"})
+    assert made.stop is not None
+    assert made.stop.message == "it may change something outside, as its kind does not say"
+    assert [step.result for step in made.steps] == ["stops here", "not planned"]
+    assert not made.failed
+
+
+def test_a_step_knows_that_it_is_planned() -> None:
+    made = plan({"uses": "note"}, {"uses": "note", "if": "${{ outputs['step-1'].planning }}"})
+    assert [step.result for step in made.steps] == ["Succeeded", "Succeeded"]
+    assert made.phase is PromotionPhase.SUCCEEDED
+
+
+def test_a_step_that_acts_outside_against_its_word_is_stopped_where_it_asks_the_fence() -> None:
+    made = plan({"uses": "pushing"})
+    assert made.failed
+    assert "a plan does nothing outside of its work directory" in made.message
+
+
+def test_a_step_that_has_to_be_tried_again_for_long_fails_the_plan() -> None:
+    made = plan({"uses": "flaky"}, flaky=FlakyStep(RetryableStepError("no answer")))
+    assert made.failed
+    assert made.stop is not None
+    assert "no answer; step will be retried" in made.message
+
+
+@pytest.mark.parametrize(
+    ("behind", "message"),
+    [
+        ("${{ outputs.a.x }}", "uses what a puts out"),
+        ("${{ outputs['a'].x }}", "uses what a puts out"),
+        ('${{ outputs?.["a"] }}', "uses what a puts out"),
+        ("${{ status('a') }}", "uses what a puts out"),
+        ("${{ outputs.b }}", "uses what b puts out"),
+        ("${{ outputs.ab }}", "comes after the stop"),
+        ("${{ vars.a }}", "comes after the stop"),
+        ("outputs of a", "comes after the stop"),
+    ],
+)
+def test_a_step_behind_the_stop_names_the_first_output_that_it_lacks(
+    behind: str, message: str
+) -> None:
+    made = plan(
+        {"uses": "echo", "alias": "a"},
+        {"uses": "note", "alias": "b"},
+        {"uses": "note", "config": {"deep": [{"text": behind}]}},
+    )
+    assert made.steps[-1] == replace(made.steps[-1], result="not planned", message=message)
