@@ -44,9 +44,9 @@ STEP    USES         RESULT      WHY
 clone   git-clone    Succeeded   -
 update  yaml-update  Succeeded   -
 commit  git-commit   Succeeded   -
-push    git-push     stops here  it pushes to the repository
+push    git-push     stops here  see below
 
-Stops at push (git-push): it pushes to the repository.
+Stops at push (git-push): it pushes to the repository
 
 Checkout work, branch main of {desk.url}
 Commit:
@@ -115,7 +115,7 @@ def test_a_plan_ends_at_a_step_that_waits(desk: Desk) -> None:
     ask = step("http", "ask", url=f"{desk.api}/status", successExpression=wanted)
     code, out, _ = desk.plan([ask, PUSH])
     assert code == 0
-    assert "Stops at ask (http): HTTP (200) response is no success yet." in out
+    assert "Stops at ask (http): HTTP (200) response is no success yet\n" in out
     assert desk.requests == ["GET /api/status"]
 
 
@@ -231,10 +231,16 @@ def test_a_plan_without_an_effect_runs_to_its_end(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("last", "said"),
     [
-        (step("fail", "no", message="not today"), "would end as Failed: failed: not today"),
-        (step("yaml-update", "no", path="work/x", updates=[]), "would end as Failed: invalid"),
+        (step("fail", "no", message="not today"), "Fails at no (fail): failed: not today"),
+        (
+            step("yaml-update", "no", path="work/x", updates=[]),
+            "Fails at no (yaml-update): invalid",
+        ),
         (step("git-push", "no", path="nowhere"), "Stops at no (git-push)"),
-        (step("git-push", "no", pth="work"), "would end as Failed: invalid git-push config: path"),
+        (
+            step("git-push", "no", pth="work"),
+            "Fails at no (git-push): invalid git-push config: path",
+        ),
     ],
     ids=["a step that fails", "a config that is wrong", "a path", "the config of the stop"],
 )

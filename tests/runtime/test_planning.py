@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 
 from airfreight.errors import RetryableStepError
-from airfreight.model.promotion import PromotionPhase
 from airfreight.runtime.planning import Plan, plan_promotion, plan_registry
 from airfreight.steps.base import StepContext, StepResult
 from tests.runtime.step_kinds import AnyConfig, EchoStep, ScriptedStep, World, promotion
@@ -51,26 +50,38 @@ def test_a_kind_that_does_not_say_what_it_does_outside_ends_the_plan() -> None:
     assert made.stop is not None
     assert made.stop.message == "it may change something outside, as its kind does not say"
     assert [step.result for step in made.steps] == ["stops here", "not planned"]
-    assert not made.failed
+    assert made.failure is None
 
 
 def test_a_step_knows_that_it_is_planned() -> None:
     made = plan({"uses": "note"}, {"uses": "note", "if": "${{ outputs['step-1'].planning }}"})
     assert [step.result for step in made.steps] == ["Succeeded", "Succeeded"]
-    assert made.phase is PromotionPhase.SUCCEEDED
+    assert made.stop is made.failure is None
 
 
 def test_a_step_that_acts_outside_against_its_word_is_stopped_where_it_asks_the_fence() -> None:
     made = plan({"uses": "pushing"})
-    assert made.failed
-    assert "a plan does nothing outside of its work directory" in made.message
+    assert made.failure is not None
+    assert "a plan does nothing outside of its work directory" in made.failure.message
 
 
 def test_a_step_that_has_to_be_tried_again_for_long_fails_the_plan() -> None:
     made = plan({"uses": "flaky"}, flaky=FlakyStep(RetryableStepError("no answer")))
-    assert made.failed
-    assert made.stop is not None
-    assert "no answer; step will be retried" in made.message
+    assert made.failure is not None
+    assert made.failure == made.stop
+    assert "no answer; step will be retried" in made.failure.message
+
+
+def test_a_plan_has_failed_also_where_it_stops_behind_the_failure() -> None:
+    made = plan({"uses": "pushing"}, {"uses": "echo", "if": "${{ failure() }}"})
+    assert made.failure == made.steps[0]
+    assert made.stop == made.steps[1]
+
+
+def test_a_step_that_may_fail_fails_no_plan() -> None:
+    made = plan({"uses": "pushing", "continueOnError": True}, {"uses": "note"})
+    assert made.failure is None
+    assert [step.result for step in made.steps] == ["Errored", "Succeeded"]
 
 
 @pytest.mark.parametrize(

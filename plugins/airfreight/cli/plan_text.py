@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from airfreight.cli.listing import artifacts_of
 from airfreight.cli.tables import as_table, printable
 from airfreight.model.freight import Freight
-from airfreight.model.promotion import Promotion, PromotionPhase
+from airfreight.model.promotion import Promotion
 from airfreight.runtime.availability import Availability
 from airfreight.runtime.checkouts import CheckoutChange
-from airfreight.runtime.planning import Plan
+from airfreight.runtime.planning import Plan, PlannedStep
 
 _SHORT = 12
 # Of one diff: some thirty screens.
@@ -49,15 +49,23 @@ def _called(freight: Freight) -> str:
 def outcome(plan: Plan) -> Iterator[str]:
     """Show each step, and why the plan ends where it does."""
     headings = ("step", "uses", "result", "why")
-    cells = [(step.alias, step.uses, step.result, step.message) for step in plan.steps]
+    cells = [(step.alias, step.uses, step.result, _why(step, plan)) for step in plan.steps]
     yield as_table(headings, cells)
     yield ""
-    if plan.failed:
-        yield printable(f"The promotion would end as {plan.phase}: {plan.message}")
-    elif plan.stop is not None:
-        yield printable(f"Stops at {plan.stop.alias} ({plan.stop.uses}): {plan.message}.")
-    elif plan.phase is PromotionPhase.SUCCEEDED:
+    if plan.failure is not None:
+        yield _ending("Fails", plan.failure)
+    if plan.stop is not None and plan.stop != plan.failure:
+        yield _ending("Stops", plan.stop)
+    if plan.stop is plan.failure is None:
         yield "All steps were run: none has an effect outside."
+
+
+def _why(step: PlannedStep, plan: Plan) -> str:
+    return "see below" if step in (plan.failure, plan.stop) else step.message
+
+
+def _ending(what: str, step: PlannedStep) -> str:
+    return printable(f"{what} at {step.alias} ({step.uses}): {step.message}")
 
 
 def changes(checkout: CheckoutChange) -> Iterator[str]:

@@ -22,6 +22,7 @@ from airfreight.model.promotion import (
     StepStatus,
 )
 from airfreight.runtime.engine import PromotionEngine
+from airfreight.runtime.functions import has_failed
 from airfreight.steps.base import PromotionStep, StepContext, StepResult
 from airfreight.steps.registry import StepRegistry
 
@@ -44,17 +45,11 @@ class PlannedStep:
 
 @dataclass(frozen=True)
 class Plan:
-    """How far the steps went. Running: the plan stopped at `stop`; else the steps came to their end."""
+    """How far the steps went: to `stop`, or to their end. `failure` is the first step that would fail the promotion."""
 
-    phase: PromotionPhase
-    message: str
     steps: tuple[PlannedStep, ...]
     stop: PlannedStep | None
-
-    @property
-    def failed(self) -> bool:
-        """Whether the promotion would not get as far as its effects, or a step has to be tried again."""
-        return self.phase not in (PromotionPhase.SUCCEEDED, PromotionPhase.RUNNING)
+    failure: PlannedStep | None
 
 
 def plan_registry(registry: StepRegistry, after_run: AfterRun) -> StepRegistry:
@@ -93,14 +88,18 @@ def plan_promotion(engine: PromotionEngine, promotion: Promotion) -> Plan:
     """Run the steps; `engine` has to have a `plan_registry`."""
     status = engine.run(promotion, PromotionStatus())
     done = [_done(execution) for execution in status.executions]
-    if status.phase is not PromotionPhase.RUNNING:
-        return Plan(status.phase, status.message, tuple(done), None)
-    stop = replace(done[-1], result="stops here")
-    later = _later(engine, promotion, status)
-    phase = PromotionPhase.RUNNING
-    if status.executions[-1].error_count:
-        phase = PromotionPhase.ERRORED
-    return Plan(phase, status.message, (*done[:-1], stop, *later), stop)
+    stop = None
+    if status.phase is PromotionPhase.RUNNING:
+        stop = done[-1] = replace(done[-1], result="stops here")
+    failed = (one for one, e in zip(done, status.executions, strict=True) if _is_failure(e))
+    later = _later(engine, promotion, status) if stop is not None else ()
+    return Plan((*done, *later), stop, next(failed, None))
+
+
+def _is_failure(execution: StepExecution) -> bool:
+    """Say whether the step fails the promotion; one that waits to be tried again has not got through either."""
+    tried_again = execution.status is StepStatus.RUNNING and execution.error_count > 0
+    return tried_again or has_failed([execution])
 
 
 def _done(execution: StepExecution) -> PlannedStep:

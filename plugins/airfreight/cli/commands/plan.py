@@ -92,7 +92,7 @@ def run(
     for checkout in checkouts:
         for line in changes(checkout):
             world.say(line)
-    return Exit.FAILED if plan.failed else Exit.OK
+    return Exit.FAILED if plan.failure else Exit.OK
 
 
 def _stage(project: LoadedProject, name: str) -> Stage:
