@@ -44,7 +44,7 @@ from airfreight.steps.builtin import builtin_registry
 
 @dataclass(frozen=True)
 class _Subject:
-    """A Promotion that was never decided on, and what Airflow's registers say about it."""
+    """A Promotion that nobody decided on, and what the registers say of it; `held` is what it would replace."""
 
     project: LoadedProject
     promotion: Promotion
@@ -127,17 +127,14 @@ def _subject(
             digest=steps_digest(*inflated),
             decided_at=now,
         )
+        promotion = make_promotion(decision, freight, stage, inflated, project.name, registers, now)
+        metadata = metadata_store(api, assets, project.name)
+        stages = {one.name for one in project.stages}
         return _Subject(
             project=project,
-            promotion=make_promotion(
-                decision, freight, stage, inflated, project.name, registers, now
-            ),
+            promotion=promotion,
             registers=registers,
-            objects=ProjectObjects(
-                metadata_store(api, assets, project.name),
-                {one.name for one in project.stages},
-                registers.warehouses,
-            ),
+            objects=ProjectObjects(metadata, stages, registers.warehouses),
             held=_held(freight, stage, registers),
             answer=available(freight.name, freight.content.origin, stage, registers, now),
         )
