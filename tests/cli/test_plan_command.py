@@ -225,7 +225,7 @@ def test_the_steps_of_a_task_are_planned_and_what_is_skipped_says_why(desk: Desk
 def test_a_plan_without_an_effect_runs_to_its_end(desk: Desk) -> None:
     code, out, _ = desk.plan(desk.edit())
     assert code == 0
-    assert "All steps were run: none has an effect outside." in out
+    assert "Comes to its end: no step that ran acts outside" in out
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_the_command_shows_approves_promotes_and_answers(world: World) -> None:
     assert code == 0, err
     assert f"Plan: Freight {alias} " in out
     assert "Available: approved by admin" in out
-    assert "All steps were run" in out
+    assert "Comes to its end" in out
 
     assert (
         airfreight(world, PROJECT, "respond", f"prod/{alias}", "--approve", "--message", "go")[0]

@@ -57,7 +57,7 @@ def outcome(plan: Plan) -> Iterator[str]:
     if plan.stop is not None and plan.stop != plan.failure:
         yield _ending("Stops", plan.stop)
     if plan.stop is plan.failure is None:
-        yield "All steps were run: none has an effect outside."
+        yield "Comes to its end: no step that ran acts outside"
 
 
 def _why(step: PlannedStep, plan: Plan) -> str:

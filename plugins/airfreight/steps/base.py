@@ -140,7 +140,7 @@ class StepContext:
     `argocd` opens the project's Argo CD; entering it raises SettingsError where it cannot be opened.
     `check_fence` raises where another process has taken this Promotion over. The engine asks before each run of a step;
     a step that repeats an outside effect by itself asks before each.
-    `planning`: nothing outside may change; a step that only as a part of its work pushes keeps that in the clone.
+    `planning`: nothing outside may change: what a step would push as a part of its work stays in the clone.
     """
 
     project: str
