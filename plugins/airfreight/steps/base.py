@@ -137,10 +137,10 @@ class StepContext:
     `previous_output` is what this step put out on an earlier poll or before its work directory was lost.
     `http` makes a client; steps never build their own transport.
     `actor` is the person who decided on the Promotion; empty: it is automatic.
+    `planning`: nothing outside may change: what a step would push as a part of its work stays in the clone.
     `argocd` opens the project's Argo CD; entering it raises SettingsError where it cannot be opened.
     `check_fence` raises where another process has taken this Promotion over. The engine asks before each run of a step;
     a step that repeats an outside effect by itself asks before each.
-    `planning`: nothing outside may change: what a step would push as a part of its work stays in the clone.
     """
 
     project: str
@@ -158,8 +158,8 @@ class StepContext:
     objects: KargoObjects = field(default_factory=NoObjects)
     freight: Mapping[str, Freight] = field(default_factory=dict)
     actor: str = ""
-    argocd: Callable[[], AbstractContextManager[Applications]] = no_argocd
     planning: bool = False
+    argocd: Callable[[], AbstractContextManager[Applications]] = no_argocd
 
 
 @dataclass(frozen=True)
@@ -198,10 +198,10 @@ class PromotionStep(ABC, Generic[ConfigT]):
     uses_workdir: ClassVar[bool] = True
     propagates_output: ClassVar[bool] = False
 
-    @abstractmethod
-    def run(self, config: ConfigT, context: StepContext) -> StepResult:
-        """Do the step's work once; safe to repeat."""
-
     def effect_of(self, config: ConfigT) -> str:  # noqa: ARG002 for kinds that only some configs make harmless
         """Return the `outside_effect` of a run with this config."""
         return self.outside_effect
+
+    @abstractmethod
+    def run(self, config: ConfigT, context: StepContext) -> StepResult:
+        """Do the step's work once; safe to repeat."""
