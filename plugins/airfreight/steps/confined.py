@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from airfreight.errors import RetryableStepError, TerminalStepError
+from airfreight.model.masking import mask
 from airfreight.steps.base import StepContext, StepLog
 
 Program = Literal["helm", "kubectl"]
@@ -272,9 +273,7 @@ class Confined:
         """Return what the program complained about: the last lines, without our folders and without logins."""
         lines = said.decode(errors="replace").splitlines()
         text = "\n".join(line for line in lines if not line.startswith(_CHATTER)).strip()
-        for secret in filter(None, self.secrets):
-            text = text.replace(secret, "***")
-        text = re.sub(r"://[^\s/@]+@", "://***@", text)
+        text = re.sub(r"://[^\s/@]+@", "://***@", mask(text, self.secrets))
         for folder in (self.root, self.home):
             text = text.replace(f"{folder}/", "").replace(str(folder), ".")
         return text.removeprefix("Error: ").removeprefix("error: ")[-_LONGEST_REASON:]
