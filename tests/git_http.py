@@ -47,11 +47,11 @@ def git(
 
 
 class GitHttpServer:
-    """Serves bare repositories on this machine; with `user` and `password` it wants that login.
+    """Serves bare repositories on this machine; with `user` and `password` it wants that login, with `read_only` no push.
 
     With `tls` it speaks https. `redirects` sends a repository's requests to another base URL; `authorizations` is every
-    such header that came. `writes` counts the requests to push; with `read_only` each is answered 403. `api` answers
-    what comes below /api/: it gets method, path with query, headers, body; returns status and JSON.
+    such header that came. `api` answers what comes below /api/: it gets method, path with query, headers, body; returns
+    status and JSON.
     """
 
     def __init__(
@@ -60,11 +60,11 @@ class GitHttpServer:
         self.root = root
         self.user = user
         self.password = password
+        self.read_only = False
+        self.writes = 0  # requests to push, refused or not
         self.redirects: dict[str, str] = {}
         self.authorizations: list[str] = []
         self.api: Api | None = None
-        self.read_only = False
-        self.writes = 0
         self._server = ThreadingHTTPServer(
             ("127.0.0.1", 0), type("Handler", (_Handler,), {"git": self})
         )

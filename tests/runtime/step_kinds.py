@@ -114,10 +114,7 @@ class World:
         self.registry = StepRegistry((*standard, *self.kinds))
 
     def run(self, promotion: Promotion, status: PromotionStatus | None = None) -> PromotionStatus:
-        return self.engine().run(promotion, status or PromotionStatus())
-
-    def engine(self) -> PromotionEngine:
-        return PromotionEngine(
+        engine = PromotionEngine(
             registry=self.registry,
             context_for=context_for,
             clock=lambda: self.now,
@@ -129,6 +126,7 @@ class World:
             limits=self.limits,
             longest=timedelta(days=7),
         )
+        return engine.run(promotion, status or PromotionStatus())
 
     def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from airfreight.errors import RetryableStepError
+from airfreight.runtime.engine import PromotionEngine
+from airfreight.runtime.functions import Sources
 from airfreight.runtime.planning import Plan, plan_promotion, plan_registry
 from airfreight.steps.base import StepContext, StepResult
-from tests.runtime.step_kinds import AnyConfig, EchoStep, ScriptedStep, World, promotion
+from airfreight.steps.registry import StepRegistry
+from tests.runtime.step_kinds import (
+    START,
+    AnyConfig,
+    EchoStep,
+    ScriptedStep,
+    context_for,
+    promotion,
+)
 
 
 class NoteStep(EchoStep):
@@ -40,9 +51,18 @@ class FlakyStep(ScriptedStep):
 
 def plan(*steps: dict[str, object], flaky: FlakyStep | None = None) -> Plan:
     kinds = (NoteStep(), PushingStep(), flaky or FlakyStep(StepResult()))
-    world = World(kinds)
-    world.registry = plan_registry(world.registry, lambda _: None)
-    return plan_promotion(world.engine(), promotion(*steps))
+    engine = PromotionEngine(
+        registry=plan_registry(StepRegistry((EchoStep(), *kinds)), lambda _: None),
+        context_for=context_for,
+        clock=lambda: START,
+        sleep=lambda _: None,
+        on_change=lambda _: None,
+        on_step=lambda *_: None,
+        sources=Sources(),
+        ui_base_url="",
+        longest=timedelta(days=7),
+    )
+    return plan_promotion(engine, promotion(*steps))
 
 
 def test_a_kind_that_does_not_say_what_it_does_outside_ends_the_plan() -> None:

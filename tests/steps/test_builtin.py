@@ -1,11 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
-
-import pytest
-
-from airfreight.steps.base import PromotionStep
-from airfreight.steps.builtin import builtin_registry, builtin_steps
+from airfreight.steps.builtin import builtin_registry
 
 
 def test_every_built_in_step_is_registered_by_its_kargo_name():
@@ -50,8 +45,3 @@ def test_every_built_in_step_is_registered_by_its_kargo_name():
 
 def test_an_unknown_step_suggests_the_nearest():
     assert "did you mean 'yaml-update'?" in builtin_registry().explain_unknown("yaml-updat")
-
-
-@pytest.mark.parametrize("step", builtin_steps(), ids=lambda step: step.kind)
-def test_every_built_in_step_says_whether_a_run_has_an_effect_outside(step: PromotionStep[Any]):
-    assert step.outside_effect != PromotionStep.outside_effect
