@@ -47,7 +47,7 @@ def git(
 
 
 class GitHttpServer:
-    """Serves bare repositories on this machine; with `user` and `password` it wants that login, with `read_only` no push.
+    """Serves bare repositories on this machine; it wants the login `user` and `password`; with `read_only`, no push.
 
     With `tls` it speaks https. `redirects` sends a repository's requests to another base URL; `authorizations` is every
     such header that came. `api` answers what comes below /api/: it gets method, path with query, headers, body; returns

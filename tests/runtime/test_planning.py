@@ -10,7 +10,7 @@ import pytest
 from airfreight.errors import RetryableStepError
 from airfreight.runtime.engine import PromotionEngine
 from airfreight.runtime.functions import Sources
-from airfreight.runtime.planning import Plan, plan_promotion, plan_registry
+from airfreight.runtime.planning import Plan, PlanRegistry, plan_promotion
 from airfreight.steps.base import StepContext, StepResult
 from airfreight.steps.registry import StepRegistry
 from tests.runtime.step_kinds import (
@@ -52,7 +52,7 @@ class FlakyStep(ScriptedStep):
 def plan(*steps: dict[str, object], flaky: FlakyStep | None = None) -> Plan:
     kinds = (NoteStep(), PushingStep(), flaky or FlakyStep(StepResult()))
     engine = PromotionEngine(
-        registry=plan_registry(StepRegistry((EchoStep(), *kinds)), lambda _: None),
+        registry=PlanRegistry(StepRegistry((EchoStep(), *kinds)), lambda _: None),
         context_for=context_for,
         clock=lambda: START,
         sleep=lambda _: None,
@@ -71,6 +71,12 @@ def test_a_kind_that_does_not_say_what_it_does_outside_ends_the_plan() -> None:
     assert made.stop.message == "it may change something outside, as its kind does not say"
     assert [step.result for step in made.steps] == ["stops here", "not planned"]
     assert made.failure is None
+
+
+def test_a_kind_that_nobody_knows_fails_the_plan_with_the_nearest_name() -> None:
+    made = plan({"uses": "not"})
+    assert made.failure is not None
+    assert "did you mean 'note'?" in made.failure.message
 
 
 def test_a_step_knows_that_it_is_planned() -> None:

@@ -52,10 +52,27 @@ class Plan:
     failure: PlannedStep | None
 
 
-def plan_registry(registry: StepRegistry, after_run: AfterRun) -> StepRegistry:
-    """Return the same kinds, each as a plan runs it."""
-    kinds = (registry.find(kind) for kind in registry.kinds)
-    return StepRegistry(_planned(kind, after_run) for kind in kinds if kind is not None)
+class PlanRegistry(StepRegistry):
+    """The kinds of another registry, each as a plan runs it."""
+
+    def __init__(self, registry: StepRegistry, after_run: AfterRun) -> None:
+        super().__init__(())
+        self._registry = registry
+        self._after_run = after_run
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """All names, sorted."""
+        return self._registry.kinds
+
+    def find(self, kind: str) -> PromotionStep[Any] | None:
+        """Return the step kind, or None where the name is not registered."""
+        found = self._registry.find(kind)
+        return None if found is None else _planned(found, self._after_run)
+
+    def explain_unknown(self, kind: str) -> str:
+        """Say what the other registry says."""
+        return self._registry.explain_unknown(kind)
 
 
 def _planned(step: PromotionStep[Any], after_run: AfterRun) -> PromotionStep[Any]:
@@ -85,7 +102,7 @@ def _refuse_effect() -> None:
 
 
 def plan_promotion(engine: PromotionEngine, promotion: Promotion) -> Plan:
-    """Run the steps; `engine` has to have a `plan_registry`."""
+    """Run the steps; `engine` has to have a `PlanRegistry`."""
     status = engine.run(promotion, PromotionStatus())
     done = [_done(execution) for execution in status.executions]
     stop = None

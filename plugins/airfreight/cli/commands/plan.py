@@ -35,11 +35,12 @@ from airfreight.runtime.checkouts import CheckoutChange, Checkouts
 from airfreight.runtime.fence import Fence
 from airfreight.runtime.inflate import inflate, steps_digest
 from airfreight.runtime.objects import ProjectObjects
-from airfreight.runtime.planning import Plan, plan_promotion, plan_registry
+from airfreight.runtime.planning import Plan, PlanRegistry, plan_promotion
 from airfreight.runtime.promoting import make_promotion
 from airfreight.runtime.records import Decision
 from airfreight.runtime.stage_register import StageRegister
 from airfreight.steps.builtin import builtin_registry
+from airfreight.steps.registry import StepRegistry
 
 
 @dataclass(frozen=True)
@@ -79,14 +80,15 @@ def run(
 ) -> Exit:
     """Run the steps in a throw-away work directory and print what they changed there."""
     chosen_projects(args.pipelines, [args.project], project_names)
-    project = load_project(args.pipelines, args.project, builtin_registry())
+    registry = builtin_registry()
+    project = load_project(args.pipelines, args.project, registry)
     stage = _stage(project, args.stage)
     username = args.username or world.environ.get("AIRFREIGHT_USERNAME", "")
     subject = _subject(args, api, project, stage, username)
     for line in heading(subject.promotion, subject.held, subject.answer):
         world.say(line)
     world.say("")
-    plan, checkouts = _planned(subject, world)
+    plan, checkouts = _planned(subject, registry, world)
     for line in outcome(plan):
         world.say(line)
     for checkout in checkouts:
@@ -167,13 +169,15 @@ def _held(freight: Freight, stage: Stage, registers: Registers) -> str:
     return known.alias if known is not None else (name or "")[:12]
 
 
-def _planned(subject: _Subject, world: World) -> tuple[Plan, tuple[CheckoutChange, ...]]:
+def _planned(
+    subject: _Subject, registry: StepRegistry, world: World
+) -> tuple[Plan, tuple[CheckoutChange, ...]]:
     log, checkouts, promotion = _Log(), Checkouts(), subject.promotion
     # Never entered: it shuts out nobody, and a plan asks another one.
     fence = Fence(subject.registers.stages[promotion.stage], "plan")
-    registry = plan_registry(builtin_registry(), checkouts.note)
+    planned = PlanRegistry(registry, checkouts.note)
     engine_for = engine_maker(
-        subject.project, registry, lambda: datetime.now(UTC), log, fence, subject.objects
+        subject.project, planned, lambda: datetime.now(UTC), log, fence, subject.objects
     )
     folder = workspace()
     workdir = folder.create(promotion.name)
