@@ -64,11 +64,14 @@ index 48152b6..c39996d 100644
     assert desk.server.read("gitops", "main", "prod/values.yaml").endswith("tag: 1.0.0")
 
 
-REPOSITORY = {"repoURL": "https://git.example.com/shop/gitops.git", "provider": "github"}
+WORKFLOW = {"repoURL": "https://git.example.com/shop/gitops.git"}
+REPOSITORY = {**WORKFLOW, "provider": "github"}
 UPDATES = [{"kind": "Stage", "name": "prod", "values": {"region": "eu"}}]
 EFFECTS: dict[str, dict[str, Any]] = {
     "argocd-update": {"apps": [{"name": "shop"}]},
     "argocd-wait": {"apps": [{"name": "shop"}]},
+    "gha-dispatch-workflow": {**WORKFLOW, "workflowFile": "build.yaml", "ref": "main"},
+    "gha-wait-for-workflow": {**WORKFLOW, "runID": 1},
     "git-merge-pr": {**REPOSITORY, "prNumber": 1},
     "git-open-pr": {**REPOSITORY, "sourceBranch": "promote", "targetBranch": "main"},
     "git-push": {"path": "work"},
@@ -78,6 +81,9 @@ EFFECTS: dict[str, dict[str, Any]] = {
     "oci-push": {"srcRef": "registry.example/web:1.2.3", "destRef": "registry.example/prod:1.2.3"},
     "set-freight-alias": {"name": "${{ ctx.targetFreight.name }}", "alias": "release"},
     "set-metadata": {"updates": UPDATES},
+    "tf-apply": {"dir": "work"},
+    "tf-output": {"dir": "work"},
+    "tf-plan": {"dir": "work"},
 }
 
 
