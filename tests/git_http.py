@@ -47,7 +47,7 @@ def git(
 
 
 class GitHttpServer:
-    """Serves bare repositories on this machine; with `user` and `password` it wants that login.
+    """Serves bare repositories on this machine; it wants the login `user` and `password`; with `read_only`, no push.
 
     With `tls` it speaks https. `redirects` sends a repository's requests to another base URL; `authorizations` is every
     such header that came. `api` answers what comes below /api/: it gets method, path with query, headers, body; returns
@@ -60,6 +60,8 @@ class GitHttpServer:
         self.root = root
         self.user = user
         self.password = password
+        self.read_only = False
+        self.writes = 0  # requests to push, refused or not
         self.redirects: dict[str, str] = {}
         self.authorizations: list[str] = []
         self.api: Api | None = None
@@ -145,6 +147,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._answer()
 
+    do_HEAD = do_GET
     do_PUT = do_PATCH = do_DELETE = do_POST
 
     def log_message(self, format: str, *args: object) -> None:
@@ -158,12 +161,15 @@ class _Handler(BaseHTTPRequestHandler):
         if self.git.api and self.path.startswith("/api/"):
             self._ask(self.git.api, body)
             return
+        self.git.writes += "git-receive-pack" in self.path
         name = self.path.split("/")[1].removesuffix(".git")
         if name in self.git.redirects:
             rest = self.path.split("/", 2)[2]
             self._plain(302, {"Location": f"{self.git.redirects[name]}/{rest}"})
         elif not self.git.accepts(authorization):
             self._plain(401, {"WWW-Authenticate": 'Basic realm="git"'})
+        elif self.git.read_only and "git-receive-pack" in self.path:
+            self._plain(403, {})
         else:
             self._run(body)
 

@@ -66,6 +66,7 @@ class GitPushStep(PromotionStep[GitPushConfig]):
 
     kind = "git-push"
     config_type = GitPushConfig
+    outside_effect = "pushes to the repository"
 
     def __init__(
         self,

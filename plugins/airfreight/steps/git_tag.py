@@ -30,6 +30,7 @@ class GitTagStep(PromotionStep[GitTagConfig]):
 
     kind = "git-tag"
     config_type = GitTagConfig
+    outside_effect = ""
 
     def __init__(self, keys: SigningKeys | None = None) -> None:
         self._keys = keys or SigningKeys()

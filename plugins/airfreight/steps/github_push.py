@@ -80,6 +80,7 @@ class GitHubPushStep(PromotionStep[GitHubPushConfig]):
 
     kind = "github-push"
     config_type = GitHubPushConfig
+    outside_effect = "pushes to the repository"
 
     def __init__(
         self,
