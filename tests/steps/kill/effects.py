@@ -37,6 +37,11 @@ _CREATE = {
     },
 }
 _GITHUB_PUSH = {"uses": "github-push", "alias": "push", "config": {"path": "out"}}
+_GITHUB_PUSH_OWN = {
+    "uses": "github-push",
+    "alias": "push",
+    "config": {"path": "out", "generateTargetBranch": True},
+}
 _OCI_PUSH = {
     "uses": "oci-push",
     "alias": "push",
@@ -122,10 +127,18 @@ def _requests(world: World) -> Any:
 
 
 def _on_github(world: World) -> Any:
-    refs = world.run("for-each-ref", "--format=%(refname)").split()
-    return world.run("log", "--format=%s", "main").split("\n"), [
-        ref for ref in refs if "staging" not in ref
+    """Count how often a branch was set, too: GitHub's own commits have another SHA each time."""
+    writes = ("POST", "PATCH")
+    moves = [
+        line for line in world.hosting.asked if "/git/refs" in line and line.startswith(writes)
     ]
+    return len(moves), world.run("log", "--topo-order", "--format=%s", "main", *_made(world)).split(
+        "\n"
+    )
+
+
+def _made(world: World) -> list[str]:
+    return world.run("for-each-ref", "--format=%(refname)", "refs/heads/kargo").split()
 
 
 def _artifacts(world: World) -> Any:
@@ -141,8 +154,11 @@ RECEIVE = r"/git-receive-pack$"
 _PULLS = {"github": r"/pulls$", "gitlab": r"/merge_requests$"}
 _MERGES = {"github": r"/pulls/1/merge$", "gitlab": r"/merge_requests/1/merge$"}
 _VERIFY = {"github_push_verify_untrusted_commits": True}
+_NO_COMMIT = "GitCommitStep skips where nothing differs from HEAD: the clone has what was pushed"
+_OWN_BRANCH = (
+    "pushed_before finds the change on the branch; behind it, commits are dated by the start"
+)
 _BEGIN = "standing: an operation of this Promotion's, asked for or begun, is not asked for again"
-_FOUND = "GitHubPush: _Replay._is_there finds the commits as GitHub made them"
 _ONE_PULL = ([(True, OWN_BRANCH)], 0)
 
 EFFECTS: dict[str, Effect] = {
@@ -154,7 +170,7 @@ EFFECTS: dict[str, Effect] = {
         RECEIVE,
         _created,
         (2, ["env/prod", "main"]),
-        "GitCloneStep._create dates the commit by the Promotion's start",
+        "_CheckoutRun._revision makes a branch only where the clone has none",
     ),
     "git-push, a shared branch": Effect(
         (*_CHANGE, _PUSH),
@@ -164,7 +180,7 @@ EFFECTS: dict[str, Effect] = {
         RECEIVE,
         _branch,
         (2, ["Promote", "First"]),
-        "GitCommitStep skips where nothing differs from HEAD, and dates by the Promotion's start",
+        _NO_COMMIT,
     ),
     "git-push, a branch of its own": Effect(
         (*_CHANGE, _PUSH_OWN),
@@ -174,7 +190,7 @@ EFFECTS: dict[str, Effect] = {
         RECEIVE,
         _own_branch,
         (2, [OWN_BRANCH, "main"]),
-        "GitCommitStep dates the commit by the Promotion's start",
+        _OWN_BRANCH,
     ),
     "git-tag": Effect(
         (_CLONE, _TAG, _PUSH_TAG),
@@ -184,7 +200,7 @@ EFFECTS: dict[str, Effect] = {
         RECEIVE,
         _tags,
         (1, 1, ["v2"]),
-        "GitTagStep dates the tag by the Promotion's start",
+        "GitTagStep dates the tag by the Promotion's start, so that it is the one in the clone",
         holds=lambda body: b"refs/tags/v2" in body,
     ),
     **{
@@ -196,7 +212,7 @@ EFFECTS: dict[str, Effect] = {
             _PULLS[provider],
             _requests,
             _ONE_PULL,
-            "_existing in git-open-pr looks on the service before it opens one",
+            "_existing in git-open-pr looks before it opens one; behind it, _create takes what exists",
         )
         for provider in _PULLS
     },
@@ -215,21 +231,22 @@ EFFECTS: dict[str, Effect] = {
     },
     **{
         f"github-push, {what}": Effect(
-            (*_CHANGE, _GITHUB_PUSH),
+            (*_CHANGE, push),
             "push",
             "git",
             method,
             path,
             _on_github,
-            (["Promote", "First"], ["refs/heads/main"]),
-            _FOUND,
-            is_last=what == "the branch",
+            (1, ["Promote", "First"]),
+            guard,
+            is_last="branch" in what,
             settings=_VERIFY,
         )
-        for what, method, path in (
-            ("the files", "POST", RECEIVE),
-            ("the commit", "POST", r"/git/commits$"),
-            ("the branch", "PATCH", r"/git/refs/heads/main$"),
+        for what, push, method, path, guard in (
+            ("the files", _GITHUB_PUSH, "POST", RECEIVE, _NO_COMMIT),
+            ("the commit", _GITHUB_PUSH, "POST", r"/git/commits$", _NO_COMMIT),
+            ("a shared branch", _GITHUB_PUSH, "PATCH", r"/git/refs/heads/main$", _NO_COMMIT),
+            ("a branch of its own", _GITHUB_PUSH_OWN, "POST", r"/git/refs$", _OWN_BRANCH),
         )
     },
     **{

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from typing import Any
 
 import pytest
 
@@ -82,7 +83,7 @@ def merge(world: World) -> None:
 def test_what_happens_before_the_retry_moves_no_head_and_no_tag(
     world: World, name: str, happens: Callable[[World], None]
 ) -> None:
-    """Guards: `pushed_before`; `_made_before` of git-tag."""
+    """Guards: `pushed_before`; `_made_before` of git-tag; `_existing` of git-open-pr, which takes a merged one, too."""
     kill(world, EFFECTS[name], "before it is written down")
     places = ("for-each-ref", f"refs/heads/{OWN_BRANCH}", "refs/tags")
     before = world.run(*places)
@@ -90,7 +91,8 @@ def test_what_happens_before_the_retry_moves_no_head_and_no_tag(
     ended = world.go_on()
     assert ended.status.phase is PromotionPhase.SUCCEEDED, ended.status
     assert world.run(*places) == before
-    assert len(world.hosting.requests) == name.count("open-pr")
+    opened = [ended.status.state["open"]["pr"]["id"]] if "open-pr" in name else []
+    assert [one.number for one in world.hosting.requests] == opened
 
 
 @pytest.mark.parametrize("name", [name for name, one in EFFECTS.items() if one.path == RECEIVE])
@@ -117,6 +119,27 @@ def test_a_git_that_outlives_its_task_changes_nothing_after_the_retry(
     assert door.struck.wait(60)
     assert ended.status.phase is PromotionPhase.SUCCEEDED, ended.status
     assert effect.counted(world) == effect.expected
+
+
+@pytest.mark.parametrize("moment", AT_THE_EFFECT)
+def test_a_request_of_the_step_http_comes_at_least_once_with_the_key_of_the_promotion(
+    world: World, moment: str
+) -> None:
+    """The one step that cannot know what an earlier try did: its page says so, and what to send along."""
+    keys: list[str] = []
+
+    def api(method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, Any]:
+        keys.append(headers["Idempotency-Key"])
+        return 200, None
+
+    world.git.api = api
+    key = {"name": "Idempotency-Key", "value": "${{ ctx.promotion }}"}
+    url = f"{world.doors['git'].url}/api/orders"
+    config = {"url": url, "method": "POST", "body": "one", "headers": [key]}
+    world.begin({"uses": "http", "config": config})
+    world.kill_at("git", "POST", "/api/orders$", AT_THE_EFFECT[moment])
+    assert world.go_on().status.phase is PromotionPhase.SUCCEEDED
+    assert keys == [PROMOTION] * (2 if moment == "before the answer" else 1)
 
 
 def test_a_cleared_promotion_opens_a_request_of_its_own(world: World) -> None:
