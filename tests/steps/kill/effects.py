@@ -170,7 +170,7 @@ EFFECTS: dict[str, Effect] = {
         RECEIVE,
         _created,
         (2, ["env/prod", "main"]),
-        "_CheckoutRun._revision makes a branch only where the clone has none",
+        "_CheckoutRun._revision makes only a branch that is not there; behind it, _create dates the commit",
     ),
     "git-push, a shared branch": Effect(
         (*_CHANGE, _PUSH),
