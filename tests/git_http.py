@@ -49,9 +49,9 @@ def git(
 class GitHttpServer:
     """Serves bare repositories on this machine; it wants the login `user` and `password`; with `read_only`, no push.
 
-    With `tls` it speaks https. `redirects` sends a repository's requests to another base URL; `authorizations` is every
-    such header that came. `api` answers what comes below /api/: it gets method, path with query, headers, body; returns
-    status and JSON.
+    With `tls` it speaks https; `variables` are those of Git's server program. `redirects` sends a repository's requests
+    to another base URL; `authorizations` is every such header that came. `api` answers what comes below /api/: it gets
+    method, path with query, headers, body; returns status and JSON.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class GitHttpServer:
         self.redirects: dict[str, str] = {}
         self.authorizations: list[str] = []
         self.api: Api | None = None
+        self.variables: dict[str, str] = {}
         self._server = ThreadingHTTPServer(
             ("127.0.0.1", 0), type("Handler", (_Handler,), {"git": self})
         )
@@ -154,12 +155,14 @@ class _Handler(BaseHTTPRequestHandler):
         """Keep the test output quiet."""
 
     def _answer(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        length = int(self.headers.get("Content-Length", "0"))
+        body = self.rfile.read(length)
         authorization = self.headers.get("Authorization", "")
         if authorization:
             self.git.authorizations.append(authorization)
         if self.git.api and self.path.startswith("/api/"):
-            self._ask(self.git.api, body)
+            if len(body) == length:  # half a request is none
+                self._ask(self.git.api, body)
             return
         self.git.writes += "git-receive-pack" in self.path
         name = self.path.split("/")[1].removesuffix(".git")
@@ -207,6 +210,7 @@ class _Handler(BaseHTTPRequestHandler):
             "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
             "REMOTE_USER": self.git.user,
             "REMOTE_ADDR": "127.0.0.1",
+            **self.git.variables,
         }
         program = shutil.which("git") or "git"
         done = subprocess.run(
