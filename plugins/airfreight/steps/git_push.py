@@ -28,9 +28,8 @@ from airfreight.steps.push_target import delay_before, target_branch
 
 # Why a ref was refused is the server's own words, in any language, and not read: a look at the branch tells.
 _REFUSED = re.compile(r"^ ! \[", re.MULTILINE)
-_MOST_REFUSALS = (
-    2  # while the branch stays where it is: once, others' lock may have been in the way
-)
+# While the branch stays where it is. Two, for others' lock may have been in the way once.
+_MOST_REFUSALS = 2
 
 
 class GitPushConfig(StepConfig):
