@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from airfreight.model.promotion import (
     StepExecution,
     StepStatus,
 )
+from airfreight.model.waiting import Delivery, Person
 from airfreight.runtime.attempt import Attempt, Verdict, attempt_step, judge
 from airfreight.runtime.environment import StepEvaluation
 from airfreight.runtime.functions import Sources, has_failed
@@ -65,25 +67,32 @@ class PromotionEngine:
         self._limits = limits
         self._longest = longest
 
-    def run(self, promotion: Promotion, status: PromotionStatus) -> PromotionStatus:
+    def run(
+        self, promotion: Promotion, status: PromotionStatus, delivered: Delivery | None = None
+    ) -> PromotionStatus:
         """Go on from `status` until the Promotion ends or a step waits.
 
         Where a step waits, the phase is Running and `retry_after` says when to call again; else the phase is terminal.
-        A terminal `status` comes back as it is.
+        A terminal `status` comes back as it is. `delivered` is what `waits_for` of `status` names; where nothing is
+        waited for any more (the work directory was lost) it is dropped, and the step that needs it asks again.
         """
         if status.phase.is_terminal:
             return status
         patience = _PATIENCE
+        if status.waits_for is None:
+            delivered = None
         status = self._changed(
             status,
             phase=PromotionPhase.RUNNING,
             started_at=status.started_at or self._clock(),
             retry_after=None,
+            waits_for=None,
         )
         while status.current_step < len(promotion.steps):
             errors = _error_count(status)
-            status = self._run_step(promotion, status)
+            status = self._run_step(promotion, status, delivered)
             status = self._bounded(promotion, status)
+            delivered = None
             wait = status.retry_after
             if wait is None:
                 continue
@@ -106,20 +115,27 @@ class PromotionEngine:
         step = promotion.steps[status.current_step]
         reason = f"the promotion took longer than {self._longest}"
         verdict = Verdict(StepStatus.ERRORED, f"{reason}: {status.message}", _error_count(status))
-        return self._ended(step, status.model_copy(update={"retry_after": None}), verdict)
+        waiting_no_more = {"retry_after": None, "waits_for": None}
+        return self._ended(step, status.model_copy(update=waiting_no_more), verdict)
 
-    def _run_step(self, promotion: Promotion, status: PromotionStatus) -> PromotionStatus:
+    def _run_step(
+        self, promotion: Promotion, status: PromotionStatus, delivered: Delivery | None
+    ) -> PromotionStatus:
         """Run the current step once, or find that it does not run."""
         step = promotion.steps[status.current_step]
         self._on_step(step.alias, "start", "")
-        after = self._step(step, promotion, status)
+        after = self._step(step, promotion, status, delivered)
         execution = after.executions[status.current_step]
         message = f": {execution.message}" if execution.message else ""
         self._on_step(step.alias, "end", f"{execution.status}{message}")
         return after
 
     def _step(
-        self, step: InflatedStep, promotion: Promotion, status: PromotionStatus
+        self,
+        step: InflatedStep,
+        promotion: Promotion,
+        status: PromotionStatus,
+        delivered: Delivery | None,
     ) -> PromotionStatus:
         kind = self._registry.find(step.uses)
         if kind is None:
@@ -137,7 +153,12 @@ class PromotionEngine:
             errors = _error_count(status)
             verdict = Verdict(StepStatus.ERRORED, f"config cannot be evaluated: {error}", errors)
             return self._ended(step, status, verdict)
+        if delivered is not None:
+            execution = status.executions[status.current_step]
+            counted = execution.model_copy(update={"deliveries": execution.deliveries + 1})
+            status = _replace_execution(status, counted)
         context = self._context_for(step, promotion, status.state.get(step.alias))
+        context = replace(context, delivered=delivered)
         return self._judged(step, kind, status, attempt_step(kind, config, context))
 
     def _refuse_start(
@@ -174,7 +195,10 @@ class PromotionEngine:
         message = self._sources.redact(verdict.message)
         running = {"message": message, "error_count": verdict.error_count}
         status = _replace_execution(status, execution.model_copy(update=running))
-        waiting = {"message": message, "retry_after": verdict.retry_after}
+        wait = verdict.waits_for
+        if isinstance(wait, Person):
+            wait = wait.redacted(self._sources.redact)
+        waiting = {"message": message, "retry_after": verdict.retry_after, "waits_for": wait}
         return status.model_copy(update=waiting)
 
     def _ended(
@@ -239,7 +263,7 @@ def abort(status: PromotionStatus, clock: Callable[[], datetime], reason: str) -
         for execution in status.executions
     )
     update = {**ended, "phase": PromotionPhase.ABORTED, "executions": executions}
-    return status.model_copy(update={**update, "retry_after": None})
+    return status.model_copy(update={**update, "retry_after": None, "waits_for": None})
 
 
 def needs_workdir(promotion: Promotion, status: PromotionStatus, registry: StepRegistry) -> bool:

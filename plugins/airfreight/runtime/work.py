@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airfreight.model.promotion import PromotionStatus
+from airfreight.model.waiting import Delivery
 from airfreight.runtime.engine import PromotionEngine, needs_workdir, restart
 from airfreight.runtime.fence import Fence
 from airfreight.runtime.records import PromotionRecord
@@ -33,13 +34,14 @@ class PromotionWork:
     steps: StepRegistry
     engine_for: EngineFor
 
-    def run(self) -> PromotionRecord:
-        """Return the record as it is then; the register holds the same."""
+    def run(self, delivered: Delivery | None = None) -> PromotionRecord:
+        """Return the record as it is then; the register holds the same. `delivered` is what the step waited for."""
         promotion = self.record.promotion
         workdir = self.workspace.create(promotion.name)
         try:
             status = self._resumed(workdir)
-            status = self.engine_for(workdir, self._save_progress).run(promotion, status)
+            engine = self.engine_for(workdir, self._save_progress)
+            status = engine.run(promotion, status, delivered)
             if not status.phase.is_terminal and needs_workdir(promotion, status, self.steps):
                 save(workdir, self.kept())
             record = self._record(status)

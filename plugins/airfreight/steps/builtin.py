@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from airfreight.steps.airflow import AirflowStep
 from airfreight.steps.argocd_update import ArgocdUpdateStep
 from airfreight.steps.argocd_wait import ArgocdWaitStep
 from airfreight.steps.base import PromotionStep
@@ -12,6 +13,7 @@ from airfreight.steps.copy import CopyStep
 from airfreight.steps.delete import DeleteStep
 from airfreight.steps.fail import FailStep
 from airfreight.steps.file_write import FileWriteStep
+from airfreight.steps.get_user_input import GetUserInputStep
 from airfreight.steps.git_clear import GitClearStep
 from airfreight.steps.git_clone import GitCloneStep
 from airfreight.steps.git_commit import GitCommitStep
@@ -39,6 +41,7 @@ from airfreight.steps.tar import TarStep
 from airfreight.steps.toml_parse import TomlParseStep
 from airfreight.steps.toml_update import TomlUpdateStep
 from airfreight.steps.untar import UntarStep
+from airfreight.steps.wait_for_approval import WaitForApprovalStep
 from airfreight.steps.yaml_merge import YamlMergeStep
 from airfreight.steps.yaml_parse import YamlParseStep
 from airfreight.steps.yaml_update import YamlUpdateStep
@@ -48,6 +51,7 @@ def builtin_steps() -> tuple[PromotionStep[Any], ...]:
     """Return one of each kind."""
     keys = SigningKeys()
     return (
+        AirflowStep(),
         ArgocdUpdateStep(),
         ArgocdWaitStep(),
         ComposeOutputStep(),
@@ -55,6 +59,7 @@ def builtin_steps() -> tuple[PromotionStep[Any], ...]:
         DeleteStep(),
         FailStep(),
         FileWriteStep(),
+        GetUserInputStep(),
         GitClearStep(),
         GitCloneStep(keys),
         GitCommitStep(keys),
@@ -80,6 +85,7 @@ def builtin_steps() -> tuple[PromotionStep[Any], ...]:
         TomlParseStep(),
         TomlUpdateStep(),
         UntarStep(),
+        WaitForApprovalStep(),
         YamlMergeStep(),
         YamlParseStep(),
         YamlUpdateStep(),
