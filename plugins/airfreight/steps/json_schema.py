@@ -113,4 +113,4 @@ def _check_pattern(
     _validator: Any, pattern: str, instance: Any, _schema: Any
 ) -> Iterator[jsonschema.ValidationError]:
     if isinstance(instance, str) and not compile_regex(pattern).search(sound(instance)):
-        yield jsonschema.ValidationError(f"{instance!r} does not match {pattern!r}")
+        yield jsonschema.ValidationError(f"does not match {pattern!r}")

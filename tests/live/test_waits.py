@@ -1,0 +1,185 @@
+"""Steps that wait for people and for operators of Airflow, in the middle of a promotion."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from tests.live.manifests import auto, project, stage, warehouse
+from tests.live.terminal import airfreight
+from tests.live.world import World, eventually, run_id_of
+
+PROJECT = "waits"
+PIPELINE = f"{PROJECT}.pipeline.app"
+PROMOTE = "prod.promote"
+
+TEMPLATE = """\
+      steps:
+      - uses: wait-for-approval
+        as: approve
+        config:
+          minApprovals: 2
+          approvers:
+          - {role: leads, required: true}
+          - {claim: sub, value: bob}
+      - uses: get-user-input
+        as: ask
+        config:
+          display: Which *release* is this?
+          schema:
+            type: object
+            required: [version]
+            additionalProperties: false
+            properties:
+              version: {type: string, pattern: "^[0-9]+[.][0-9]+$"}
+              note: {type: string}
+      - uses: airflow
+        as: arrives
+        config:
+          operator: file
+          args: {filepath: arrived, fs_conn_id: airfreight_shared_files, deferrable: true, poke_interval: 5}
+      - uses: airflow
+        as: check
+        config:
+          operator: sql-check
+          args:
+            conn_id: airfreight_shared_warehouse
+            sql: select count(*) > 0 from releases where version = '${{ outputs.ask.values.version }}'
+      - uses: airflow
+        as: dbt
+        config:
+          operator: bash
+          args:
+            env: {VERSION: "${{ outputs.ask.values.version }}"}
+            bash_command: echo "dbt run $VERSION {{ ds }}"
+"""
+
+ASKS = """\
+      steps:
+      - uses: wait-for-approval"""
+
+
+@pytest.fixture(scope="module")
+def run(world: World) -> str:
+    """Return a run whose promotions to prod and to asked wait for approvals."""
+    with sqlite3.connect(world.folder / "warehouse.db") as database:
+        database.execute("create table if not exists releases (version text)")
+        database.execute("insert into releases values ('1.7')")
+    world.registry.push_image("waits/app", "1.0.0", created=datetime.now(UTC))
+    manifests = project(PROJECT, auto("prod", "asked")) + warehouse("app", "waits/app")
+    manifests += stage("prod", ["app"], "direct: true", TEMPLATE)
+    manifests += stage("asked", ["app"], "direct: true", ASKS)
+    world.add_project(PROJECT, manifests)
+    world.unpause(PIPELINE)
+    world.unpause(f"{PROJECT}.warehouse.app")
+    return run_id_of(world.wait_for_freight(PROJECT, 1))
+
+
+def promotion(world: World, run: str, name: str = "prod") -> dict[str, Any]:
+    """Return how far the run's Promotion got."""
+    register = world.register(f"airfreight://{PROJECT}/stages/{name}")
+    found: dict[str, Any] = register[f"promotion/{register[f'run/{run}']['promotion']}"]["status"]
+    return found
+
+
+def taken(world: World, run: str, step: int) -> int:
+    """Return how many answers a step was given."""
+    executions = promotion(world, run)["executions"]
+    return int(executions[step]["deliveries"]) if len(executions) > step else 0
+
+
+def answer(world: World, run: str, user: str, step: int, option: str, **fields: Any) -> None:
+    """Answer as this user, and again where Airflow lost the answer while the task parked."""
+    before = taken(world, run, step)
+    for _ in range(4):
+        world.wait_for_state(PIPELINE, run, PROMOTE, "awaiting_input")
+        time.sleep(3)
+        answered = patch(world, run, user, option, fields)
+        assert answered.status_code == 200, answered.text
+        if is_taken(world, run, step, before):
+            return
+    raise AssertionError(f"step {step} took no answer")
+
+
+def patch(world: World, run: str, user: str, option: str, fields: dict[str, Any]) -> httpx.Response:
+    path = f"/api/v2/dags/{PIPELINE}/dagRuns/{quote(run)}/taskInstances/{PROMOTE}/-1/hitlDetails"
+    with world.stack.api(user) as client:
+        return client.patch(path, json={"chosen_options": [option], "params_input": fields})
+
+
+def is_taken(world: World, run: str, step: int, before: int) -> bool:
+    try:
+        return eventually(lambda: taken(world, run, step) > before, 30)
+    except AssertionError:
+        return False
+
+
+def test_two_people_approve_in_the_middle_of_a_promotion(world: World, run: str) -> None:
+    """Guard: `WaitForApprovalStep`, its tally in the register, and who is let to answer."""
+    world.wait_for_state(PIPELINE, run, PROMOTE, "awaiting_input")
+    asked = world.request(PIPELINE, run, PROMOTE)
+    assert asked["subject"].startswith("prod, step approve for ")
+    assert "waits/app" in asked["body"]
+    assert {user["id"] for user in asked["assigned_users"]} == {"alice", "bob"}
+    assert patch(world, run, "admin", "Approve", {}).status_code == 403
+    answer(world, run, "bob", 0, "Approve", message="fine")
+    assert (
+        promotion(world, run)["message"] == "waiting for approval, 1 of 2 (bob): missing role leads"
+    )
+    answer(world, run, "bob", 0, "Approve")
+    assert len(promotion(world, run)["state"]["approve"]["responses"]) == 1
+    answer(world, run, "alice", 0, "Approve")
+    eventually(lambda: promotion(world, run)["executions"][0]["status"] == "Succeeded", 60)
+
+
+def test_values_that_do_not_fit_are_asked_for_again_with_what_is_wrong(
+    world: World, run: str
+) -> None:
+    """Guard: `await_person`: another request needs another try of the task."""
+    eventually(lambda: "Which" in body(world, run), 90)
+    answer(world, run, "bob", 1, "Submit", version="latest")
+    eventually(lambda: "did not fit: version" in body(world, run), 90)
+    time.sleep(3)
+    code, out, err = airfreight(
+        world, PROJECT, "respond", f"prod/{run}", "--values", json.dumps({"version": "1.7"})
+    )
+    assert code == 0, err
+    assert out == f"answered prod/{run}: given by admin\n"
+
+
+def body(world: World, run: str) -> str:
+    """Return the words of the present request; empty while there is none."""
+    try:
+        return str(world.request(PIPELINE, run, PROMOTE)["body"])
+    except httpx.HTTPStatusError:
+        return ""
+
+
+def test_operators_defer_and_put_out_what_they_push(world: World, run: str) -> None:
+    """Guard: `OperatorRunner`: the operator's own trigger, its resume, its XCom, and no Jinja."""
+    world.wait_for_state(PIPELINE, run, PROMOTE, "deferred")
+    assert promotion(world, run)["waitsFor"]["source"].endswith(".FileTrigger")
+    time.sleep(3)
+    (world.folder / "arrived").touch()
+    world.wait_for_state(PIPELINE, run, PROMOTE, "success")
+    status = promotion(world, run)
+    assert [e["status"] for e in status["executions"]] == ["Succeeded"] * 5
+    assert status["state"]["dbt"] == {"return_value": "dbt run 1.7 {{ ds }}"}
+
+
+def test_a_promotion_that_waits_for_a_person_is_aborted(world: World, run: str) -> None:
+    """Guard: `awaiting_input` among the states that `airfreight abort` wakes."""
+    world.wait_for_state(PIPELINE, run, "asked.promote", "awaiting_input")
+    code, _, err = airfreight(world, PROJECT, "abort", "--stage", "asked", "--reason", "late")
+    assert code == 0, err
+    world.wait_for_state(PIPELINE, run, "asked.promote", "failed")
+    status = promotion(world, run, "asked")
+    assert (status["phase"], status["message"]) == ("Aborted", "aborted by admin: late")
+    assert world.wait_for_run(PIPELINE, run) == "failed"
