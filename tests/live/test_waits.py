@@ -51,7 +51,8 @@ TEMPLATE = """\
           operator: sql-check
           args:
             conn_id: airfreight_shared_warehouse
-            sql: select count(*) > 0 from releases where version = '${{ outputs.ask.values.version }}'
+            sql: select count(*) > 0 from releases where version = :version
+            parameters: {version: "${{ outputs.ask.values.version }}"}
       - uses: airflow
         as: dbt
         config:

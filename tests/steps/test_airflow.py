@@ -94,4 +94,4 @@ def test_the_example_of_the_page_names_an_operator_and_its_arguments():
     run(example_config("airflow"), operators)
     ((name, args, *_),) = operators.calls
     assert name == "sql-check"
-    assert "1.2.3" in args["sql"]
+    assert args["parameters"] == {"version": "1.2.3"}
