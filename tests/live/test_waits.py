@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -15,6 +16,7 @@ import pytest
 from tests.live.manifests import auto, project, stage, warehouse
 from tests.live.terminal import airfreight
 from tests.live.world import World, eventually, run_id_of
+from tests.pod_server import PodServer, running_pod_server
 
 PROJECT = "waits"
 PIPELINE = f"{PROJECT}.pipeline.app"
@@ -60,6 +62,16 @@ TEMPLATE = """\
           args:
             env: {VERSION: "${{ outputs.ask.values.version }}"}
             bash_command: echo "dbt run $VERSION {{ ds }}"
+      - uses: airflow
+        as: export
+        config:
+          operator: pod
+          args:
+            kubernetes_conn_id: airfreight_shared_cluster
+            namespace: exports
+            image: exporter:1
+            arguments: ["${{ outputs.ask.values.version }}"]
+            deferrable: true
 """
 
 ASKS = """\
@@ -68,7 +80,30 @@ ASKS = """\
 
 
 @pytest.fixture(scope="module")
-def run(world: World) -> str:
+def pods(world: World) -> Iterator[PodServer]:
+    """Serve Kubernetes' API, with a Connection to it and to what the other operators need."""
+    with running_pod_server() as server:
+        connections = {
+            "files": {"conn_type": "fs", "extra": json.dumps({"path": str(world.folder)})},
+            "warehouse": {"conn_type": "sqlite", "host": str(world.folder / "warehouse.db")},
+            "cluster": {
+                "conn_type": "kubernetes",
+                "extra": json.dumps({"kube_config": server.kube_config}),
+            },
+        }
+        ids = {name: f"airfreight_shared_{name}" for name in connections}
+        for name, parts in connections.items():
+            made = world.rest.post(
+                "/api/v2/connections", json={"connection_id": ids[name], **parts}
+            )
+            assert made.status_code == 201, made.text
+        yield server
+        for connection_id in ids.values():
+            world.rest.delete(f"/api/v2/connections/{connection_id}").raise_for_status()
+
+
+@pytest.fixture(scope="module")
+def run(world: World, pods: PodServer) -> str:
     """Return a run whose promotions to prod and to asked wait for approvals."""
     with sqlite3.connect(world.folder / "warehouse.db") as database:
         database.execute("create table if not exists releases (version text)")
@@ -163,16 +198,33 @@ def body(world: World, run: str) -> str:
         return ""
 
 
-def test_operators_defer_and_put_out_what_they_push(world: World, run: str) -> None:
+def test_operators_defer_and_put_out_what_they_push(
+    world: World, run: str, pods: PodServer
+) -> None:
     """Guard: `OperatorRunner`: the operator's own trigger, its resume, its XCom, and no Jinja."""
-    world.wait_for_state(PIPELINE, run, PROMOTE, "deferred")
-    assert promotion(world, run)["waitsFor"]["source"].endswith(".FileTrigger")
-    time.sleep(3)
+    wait_for_trigger(world, run, ".FileTrigger")
     (world.folder / "arrived").touch()
+    wait_for_trigger(world, run, ".KubernetesPodTrigger")
+    pods.finished.set()
     world.wait_for_state(PIPELINE, run, PROMOTE, "success")
     status = promotion(world, run)
-    assert [e["status"] for e in status["executions"]] == ["Succeeded"] * 5
+    assert [e["status"] for e in status["executions"]] == ["Succeeded"] * 6
     assert status["state"]["dbt"] == {"return_value": "dbt run 1.7 {{ ds }}"}
+    (pod,) = pods.made
+    assert pod["spec"]["containers"][0]["args"] == ["1.7"]
+    assert status["state"]["export"]["pod_name"] == pod["metadata"]["name"]
+    assert pods.deleted == [pod["metadata"]["name"]]
+
+
+def wait_for_trigger(world: World, run: str, kind: str) -> None:
+    """Wait until the promotion is deferred with a trigger of this kind, and for as long as Airflow needs to see that."""
+
+    def waits() -> bool:
+        source = str((promotion(world, run).get("waitsFor") or {}).get("source"))
+        return source.endswith(kind) and world.states(PIPELINE, run)[PROMOTE] == "deferred"
+
+    eventually(waits, 120, lambda: str(promotion(world, run)))
+    time.sleep(3)
 
 
 def test_a_promotion_that_waits_for_a_person_is_aborted(world: World, run: str) -> None:

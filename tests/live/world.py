@@ -290,12 +290,6 @@ def running_world(extra_env: Mapping[str, str] | None = None) -> Iterator[World]
     env = {
         "AIRFLOW_CONN_AIRFREIGHT_SHARED_GIT": json.dumps(SHARED_GIT),
         "AIRFLOW_CONN_AIRFREIGHT_SHARED_IMAGES": json.dumps(SHARED_IMAGES),
-        "AIRFLOW_CONN_AIRFREIGHT_SHARED_FILES": json.dumps(
-            {"conn_type": "fs", "extra": {"path": str(folder)}}
-        ),
-        "AIRFLOW_CONN_AIRFREIGHT_SHARED_WAREHOUSE": json.dumps(
-            {"conn_type": "sqlite", "host": str(folder / "warehouse.db")}
-        ),
         "AIRFLOW__AIRFREIGHT__OPERATORS": json.dumps(OPERATORS),
         "AIRFLOW__AIRFREIGHT__ROLES": json.dumps({"leads": ["alice"]}),
         "AIRFLOW__AIRFREIGHT__ALLOW_CREDENTIALS_OVER_HTTP": "True",
