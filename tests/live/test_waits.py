@@ -217,7 +217,7 @@ def test_operators_defer_and_put_out_what_they_push(
 
 
 def wait_for_trigger(world: World, run: str, kind: str) -> None:
-    """Wait until the promotion is deferred with a trigger of this kind, and for as long as Airflow needs to see that."""
+    """Wait until the promotion is deferred with a trigger of this kind, and as long as Airflow needs to see it."""
 
     def waits() -> bool:
         source = str((promotion(world, run).get("waitsFor") or {}).get("source"))
