@@ -50,9 +50,11 @@ def test_an_event_goes_to_the_operators_own_method_with_its_own_arguments():
     assert back.delivery == Happened("finish", {"job": 7, "event": {"ok": 1}})
 
 
-def test_an_operators_event_that_looks_like_an_answer_is_none():
-    back = Return(answered(), deferred={"method": "finish", "arguments": {}})
-    assert isinstance(back.delivery, Happened)
+def test_an_answer_to_a_request_that_is_over_is_no_event_of_an_operator():
+    """Airflow wakes a deferred task, too, when somebody answers the open request of its try."""
+    delivery = Return(answered(), deferred={"method": "finish", "arguments": {}}).delivery
+    assert isinstance(delivery, Happened)
+    assert delivery.method == "__fail__"
 
 
 def test_of_a_failed_trigger_the_step_learns_why():

@@ -23,6 +23,9 @@ from airfreight.model.waiting import Answer, Delivery, Happened, Person
 # Seconds. An answer in the moment of a look is retried, so a parked promotion stays so for a while.
 _SHORTEST_LOOK = timedelta(seconds=5)
 _NOT_KNOWN = "not known"
+_STALE = (
+    "somebody answered a request whose step is over; Airflow took that for the end of this wait"
+)
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,9 @@ class Return:
         """What the step that waits is given; None where it is only time to look again."""
         if self.failure is not None:
             return Happened(TRIGGER_FAIL_REPR, self.failure)
+        if self.deferred is not None and self.has_answer:
+            # An operator must not take a person's words for its trigger's.
+            return Happened(TRIGGER_FAIL_REPR, {"error": _STALE})
         if self.deferred is not None:
             arguments = {**self.deferred["arguments"], "event": self.event}
             return Happened(self.deferred["method"], arguments)
