@@ -21,6 +21,8 @@ from tests.pod_server import PodServer, running_pod_server
 PROJECT = "waits"
 PIPELINE = f"{PROJECT}.pipeline.app"
 PROMOTE = "prod.promote"
+# Seconds. Each wait is for a task of Airflow's to start, on a machine that may be busy.
+LONG = 240
 
 TEMPLATE = """\
       steps:
@@ -115,7 +117,7 @@ def run(world: World, pods: PodServer) -> str:
     world.add_project(PROJECT, manifests)
     world.unpause(PIPELINE)
     world.unpause(f"{PROJECT}.warehouse.app")
-    return run_id_of(world.wait_for_freight(PROJECT, 1))
+    return run_id_of(world.wait_for_freight(PROJECT, 1, LONG))
 
 
 def promotion(world: World, run: str, name: str = "prod") -> dict[str, Any]:
@@ -135,7 +137,7 @@ def answer(world: World, run: str, user: str, step: int, option: str, **fields: 
     """Answer as this user, and again where Airflow lost the answer while the task parked."""
     before = taken(world, run, step)
     for _ in range(4):
-        world.wait_for_state(PIPELINE, run, PROMOTE, "awaiting_input")
+        world.wait_for_state(PIPELINE, run, PROMOTE, "awaiting_input", LONG)
         time.sleep(3)
         answered = patch(world, run, user, option, fields)
         assert answered.status_code == 200, answered.text
@@ -152,14 +154,14 @@ def patch(world: World, run: str, user: str, option: str, fields: dict[str, Any]
 
 def is_taken(world: World, run: str, step: int, before: int) -> bool:
     try:
-        return eventually(lambda: taken(world, run, step) > before, 30)
+        return eventually(lambda: taken(world, run, step) > before, 60)
     except AssertionError:
         return False
 
 
 def test_two_people_approve_in_the_middle_of_a_promotion(world: World, run: str) -> None:
     """Guard: `WaitForApprovalStep`, its tally in the register, and who is let to answer."""
-    world.wait_for_state(PIPELINE, run, PROMOTE, "awaiting_input")
+    world.wait_for_state(PIPELINE, run, PROMOTE, "awaiting_input", LONG)
     asked = world.request(PIPELINE, run, PROMOTE)
     assert asked["subject"].startswith("prod, step approve for ")
     assert "waits/app" in asked["body"]
@@ -172,16 +174,16 @@ def test_two_people_approve_in_the_middle_of_a_promotion(world: World, run: str)
     answer(world, run, "bob", 0, "Approve")
     assert len(promotion(world, run)["state"]["approve"]["responses"]) == 1
     answer(world, run, "alice", 0, "Approve")
-    eventually(lambda: promotion(world, run)["executions"][0]["status"] == "Succeeded", 60)
+    eventually(lambda: promotion(world, run)["executions"][0]["status"] == "Succeeded", LONG)
 
 
 def test_values_that_do_not_fit_are_asked_for_again_with_what_is_wrong(
     world: World, run: str
 ) -> None:
     """Guard: `await_person`: another request needs another try of the task."""
-    eventually(lambda: "Which" in body(world, run), 90)
+    eventually(lambda: "Which" in body(world, run), LONG)
     answer(world, run, "bob", 1, "Submit", version="latest")
-    eventually(lambda: "did not fit: version" in body(world, run), 90)
+    eventually(lambda: "did not fit: version" in body(world, run), LONG)
     time.sleep(3)
     code, out, err = airfreight(
         world, PROJECT, "respond", f"prod/{run}", "--values", json.dumps({"version": "1.7"})
@@ -206,7 +208,7 @@ def test_operators_defer_and_put_out_what_they_push(
     (world.folder / "arrived").touch()
     wait_for_trigger(world, run, ".KubernetesPodTrigger")
     pods.finished.set()
-    world.wait_for_state(PIPELINE, run, PROMOTE, "success")
+    world.wait_for_state(PIPELINE, run, PROMOTE, "success", LONG)
     status = promotion(world, run)
     assert [e["status"] for e in status["executions"]] == ["Succeeded"] * 6
     assert status["state"]["dbt"] == {"return_value": "dbt run 1.7 {{ ds }}"}
@@ -223,16 +225,16 @@ def wait_for_trigger(world: World, run: str, kind: str) -> None:
         source = str((promotion(world, run).get("waitsFor") or {}).get("source"))
         return source.endswith(kind) and world.states(PIPELINE, run)[PROMOTE] == "deferred"
 
-    eventually(waits, 120, lambda: str(promotion(world, run)))
+    eventually(waits, LONG, lambda: str(promotion(world, run)))
     time.sleep(3)
 
 
 def test_a_promotion_that_waits_for_a_person_is_aborted(world: World, run: str) -> None:
     """Guard: `awaiting_input` among the states that `airfreight abort` wakes."""
-    world.wait_for_state(PIPELINE, run, "asked.promote", "awaiting_input")
+    world.wait_for_state(PIPELINE, run, "asked.promote", "awaiting_input", LONG)
     code, _, err = airfreight(world, PROJECT, "abort", "--stage", "asked", "--reason", "late")
     assert code == 0, err
-    world.wait_for_state(PIPELINE, run, "asked.promote", "failed")
+    world.wait_for_state(PIPELINE, run, "asked.promote", "failed", LONG)
     status = promotion(world, run, "asked")
     assert (status["phase"], status["message"]) == ("Aborted", "aborted by admin: late")
-    assert world.wait_for_run(PIPELINE, run) == "failed"
+    assert world.wait_for_run(PIPELINE, run, LONG) == "failed"
