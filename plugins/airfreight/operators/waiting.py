@@ -89,15 +89,15 @@ def await_person(
     look: timedelta,
     back: Return,
     describe: Callable[[Person], tuple[str, str]],
+    upsert: Callable[..., None] = upsert_hitl_detail,
 ) -> NoReturn:
     """Park until a person answers, at most for `look`; `describe` gives the subject and the body of a new request."""
     digest = hashlib.sha256(wait.model_dump_json().encode()).hexdigest()
-    if back.asked is None:
-        _request(context, wait, *describe(wait))
-    elif back.asked != digest:
+    if back.asked is not None and back.asked != digest:
         _ask_in_another_try(context)
-    elif back.has_answer:
-        _request(context, wait, "", "")
+    if back.asked is None or back.has_answer:
+        # The second time takes the answer away; without one it would take one that comes just now.
+        upsert(**_request(context, wait, *describe(wait)))
     raise TaskAwaitingInput(
         method_name="resume", kwargs={"asked": digest}, timeout=max(look, _SHORTEST_LOOK)
     )
@@ -114,17 +114,17 @@ def await_event(deferral: TaskDeferred, look: timedelta, back: Return) -> NoRetu
     )
 
 
-def _request(context: Context, wait: Person, subject: str, body: str) -> None:
-    upsert_hitl_detail(
-        ti_id=context["ti"].id,
-        options=list(wait.options),
-        subject=subject,
-        body=body,
-        defaults=None,
-        multiple=False,
-        params={name: _param(schema) for name, schema in wait.fields.items()},
-        assigned_users=[HITLUser(id=user, name=user) for user in wait.users],
-    )
+def _request(context: Context, wait: Person, subject: str, body: str) -> dict[str, Any]:
+    return {
+        "ti_id": context["ti"].id,
+        "options": list(wait.options),
+        "subject": subject,
+        "body": body,
+        "defaults": None,
+        "multiple": False,
+        "params": {name: _param(schema) for name, schema in wait.fields.items()},
+        "assigned_users": [HITLUser(id=user, name=user) for user in wait.users],
+    }
 
 
 def _param(schema: Mapping[str, Any]) -> dict[str, Any]:
