@@ -25,6 +25,7 @@ ENDS = {
     "sensor": AirflowSensorTimeout("too late"),
     "skip": AirflowSkipException("nothing new"),
     "error": AirflowException("busy"),
+    "secret": AirflowException("cannot log in with hunter-22-hunter"),
     "foreign": ValueError("token=s3cret"),
     "later": AirflowRescheduleException(LATER),
     "asks": TaskAwaitingInput(method_name="execute"),

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk.log import mask_secret
 
 from airfreight.errors import RetryableStepError, TerminalStepError
 from airfreight.hooks.operator_runner import OperatorRunner
@@ -132,6 +133,12 @@ def test_how_an_operator_fails_is_how_its_step_does(end, error, failed, message)
         Task().run("ending", end=end)
     assert ended.value.failed == failed
     assert "s3cret" not in str(ended.value)
+
+
+def test_what_airflow_knows_to_be_secret_is_in_no_message():
+    mask_secret("hunter-22-hunter")
+    with pytest.raises(RetryableStepError, match=r"cannot log in with \*\*\*"):
+        Task().run("ending", end="secret")
 
 
 def test_an_operator_that_skips_skips_its_step():
