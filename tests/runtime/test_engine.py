@@ -220,6 +220,11 @@ def test_a_worker_sleeps_thirty_seconds_at_most_and_then_lets_go():
     assert world.slept == [1, 2, 4, 8]
 
 
+def test_a_threshold_of_0_is_the_kinds_own():
+    _, ended = run_once(TRY_AGAIN, retry={"errorThreshold": 0})
+    assert ended.message == 'step "step-1" met error threshold of 1: busy'
+
+
 def test_all_steps_of_a_turn_share_the_thirty_seconds():
     world = World([ScriptedStep(*[TRY_AGAIN] * 4, StepResult(), TRY_AGAIN)])
     patient = {**USES, "retry": {"errorThreshold": 20}}
