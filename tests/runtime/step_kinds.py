@@ -41,6 +41,7 @@ class AnyConfig(StepConfig, extra="allow"):
 class TypedConfig(StepConfig):
     repo_url: str = Field(alias="repoURL")
     depth: int = 0
+    token: str = Field(default="", repr=False)
 
 
 class NoLogins:

@@ -175,6 +175,12 @@ def test_a_value_that_does_not_fit_is_shown_as_it_was_evaluated(depth, shown):
     assert message == f"invalid typed config: depth: {shown}"
 
 
+def test_a_value_of_a_field_that_nobody_shows_is_not_shown():
+    config = {"repoURL": "x", "token": "${{ 4711 }}"}
+    message = World().run(promotion({"uses": "typed", "config": config})).message
+    assert message == "invalid typed config: token: expected a string, found a number"
+
+
 def test_of_many_faults_the_first_ten_are_shown():
     config = {"repoURL": "x", **{f"f{number}": 1 for number in range(12)}}
     message = World().run(promotion({"uses": "typed", "config": config})).message

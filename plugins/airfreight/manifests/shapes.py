@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from airfreight.manifests.findings import Findings, suggest
@@ -97,6 +98,18 @@ def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
         yield annotation
     for argument in get_args(annotation):
         yield from models_in(argument)
+
+
+def field_at(model: type[BaseModel], location: Sequence[str | int]) -> FieldInfo | None:
+    """Return the innermost field that pydantic's `location` names, or None."""
+    fields = {info.alias or name: info for name, info in model.model_fields.items()}
+    for index, part in enumerate(location):
+        info = fields.get(str(part))
+        if info is not None:
+            rest = location[index + 1 :]
+            inner = (field_at(nested, rest) for nested in models_in(info.annotation))
+            return next((field for field in inner if field is not None), info)
+    return None
 
 
 def follows(details: ErrorDetails, errors: Sequence[ErrorDetails]) -> bool:

@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 
 from airfreight.errors import RetryableStepError, TerminalStepError
 from airfreight.manifests.nodes import brief
-from airfreight.manifests.shapes import expectation
+from airfreight.manifests.shapes import expectation, field_at
 from airfreight.model.promotion import InflatedStep, StepExecution, StepStatus
 from airfreight.model.waiting import Event, Person
 from airfreight.runtime.workspace import size_of
@@ -68,7 +68,7 @@ def attempt_step(
         typed = read_config(kind, config)
         return _reported(kind.run(typed, context))
     except ValidationError as error:
-        faults = _faults(error, context.redact)
+        faults = _faults(error, kind, context.redact)
         return _terminal(StepStatus.FAILED, f"invalid {kind.kind} config: {faults}")
     except TerminalStepError as error:
         output = None if error.output is None else dict(error.output)
@@ -127,17 +127,18 @@ def _terminal(status: StepStatus, text: str) -> Attempt:
     return Attempt(status, error=text, terminal=True)
 
 
-def _faults(error: ValidationError, redact: Callable[[str], str]) -> str:
-    faults = [_fault(details, redact) for details in error.errors(include_url=False)]
+def _faults(error: ValidationError, kind: PromotionStep[Any], redact: Callable[[str], str]) -> str:
+    faults = [_fault(details, kind, redact) for details in error.errors(include_url=False)]
     more = f"; and {len(faults) - _MOST_FAULTS} more" if len(faults) > _MOST_FAULTS else ""
     return "; ".join(faults[:_MOST_FAULTS]) + more
 
 
-def _fault(details: ErrorDetails, redact: Callable[[str], str]) -> str:
-    """Name a field, what was expected of it and what it was evaluated to."""
+def _fault(details: ErrorDetails, kind: PromotionStep[Any], redact: Callable[[str], str]) -> str:
+    """Name a field, what was expected of it and what it was evaluated to, unless it is one that nobody shows."""
     place = details["loc"] or ("config",)
     text, _ = expectation(place, details)
-    if details["type"] not in _TOLD:
+    field = field_at(kind.config_type, details["loc"])
+    if details["type"] not in _TOLD and (field is None or field.repr):
         text += _shown(details["input"])
     # Cut after it is redacted: half a password would not be known.
     return f"{'.'.join(str(part) for part in place)}: {brief(redact(text))}"
