@@ -14,7 +14,7 @@ from airfreight.model.promotion import PromotionStatus
 from airfreight.runtime.fence import Fence
 from airfreight.runtime.objects import ProjectObjects
 from airfreight.runtime.stage_register import StageRegister
-from airfreight.steps.base import StepContext, StepResult
+from airfreight.steps.base import NoOperators, StepContext, StepResult
 from airfreight.steps.registry import StepRegistry
 from airfreight.steps.workdir import WorkDirectory
 from tests.runtime.memory import MemoryStore
@@ -61,6 +61,7 @@ def test_a_step_can_hide_the_passwords_of_its_config_and_knows_what_is_allowed(
         logging.getLogger("test"),
         fence,
         ProjectObjects(MemoryStore(), (), {}),
+        NoOperators(),
     )
     step = {"uses": "tell", "config": {"token": "${{ secret('cloud').password }}"}}
     engine = engine_for(WorkDirectory(tmp_path), lambda _: None)

@@ -31,6 +31,14 @@ SHARED_GIT = {"conn_type": "http", "login": "robot", "password": "t0ken/of+the=r
 SHARED_IMAGES = {"conn_type": "http", "login": "puller", "password": "t0ken/of+the=puller"}
 SECRETS = [SHARED_GIT["password"], SHARED_IMAGES["password"]]
 
+# What the step airflow may run here.
+OPERATORS = {
+    "bash": "airflow.providers.standard.operators.bash.BashOperator",
+    "file": "airflow.providers.standard.sensors.filesystem.FileSensor",
+    "pod": "airflow.providers.cncf.kubernetes.operators.pod.KubernetesPodOperator",
+    "sql-check": "airflow.providers.common.sql.operators.sql.SQLCheckOperator",
+}
+
 DAG_FILE = '''"""The Airflow DAGs of project {name}."""
 
 from airfreight import load
@@ -282,6 +290,8 @@ def running_world(extra_env: Mapping[str, str] | None = None) -> Iterator[World]
     env = {
         "AIRFLOW_CONN_AIRFREIGHT_SHARED_GIT": json.dumps(SHARED_GIT),
         "AIRFLOW_CONN_AIRFREIGHT_SHARED_IMAGES": json.dumps(SHARED_IMAGES),
+        "AIRFLOW__AIRFREIGHT__OPERATORS": json.dumps(OPERATORS),
+        "AIRFLOW__AIRFREIGHT__ROLES": json.dumps({"leads": ["alice"]}),
         "AIRFLOW__AIRFREIGHT__ALLOW_CREDENTIALS_OVER_HTTP": "True",
         "AIRFLOW__AIRFREIGHT__ALLOW_LOOPBACK": "True",
         "AIRFLOW__AIRFREIGHT__GATE_LOOK_INTERVAL": "45",

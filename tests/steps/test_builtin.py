@@ -5,6 +5,7 @@ from airfreight.steps.builtin import builtin_registry
 
 def test_every_built_in_step_is_registered_by_its_kargo_name():
     assert builtin_registry().kinds == (
+        "airflow",
         "argocd-update",
         "argocd-wait",
         "compose-output",
@@ -12,6 +13,7 @@ def test_every_built_in_step_is_registered_by_its_kargo_name():
         "delete",
         "fail",
         "file-write",
+        "get-user-input",
         "gha-dispatch-workflow",
         "gha-wait-for-workflow",
         "git-clear",
@@ -42,6 +44,7 @@ def test_every_built_in_step_is_registered_by_its_kargo_name():
         "toml-parse",
         "toml-update",
         "untar",
+        "wait-for-approval",
         "yaml-merge",
         "yaml-parse",
         "yaml-update",

@@ -26,7 +26,7 @@ from airfreight.runtime.objects import ProjectObjects
 from airfreight.runtime.settings import Settings
 from airfreight.runtime.work import EngineFor
 from airfreight.runtime.workspace import Workspace, remove_expired
-from airfreight.steps.base import StepContext, StepLog, StepSettings
+from airfreight.steps.base import Operators, StepContext, StepLog, StepSettings
 from airfreight.steps.registry import StepRegistry
 from airfreight.steps.workdir import WorkDirectory
 
@@ -43,6 +43,7 @@ class _Deployment:
     credentials: ConnectionCredentials
     step_settings: StepSettings
     sources: Sources
+    operators: Operators
 
     def context(
         self,
@@ -72,6 +73,7 @@ class _Deployment:
             argocd=partial(
                 open_argocd, self.project.name, self.project.argocd_connection, self.settings
             ),
+            operators=self.operators,
         )
 
 
@@ -82,6 +84,7 @@ def engine_maker(
     log: StepLog,
     fence: Fence,
     objects: ProjectObjects,
+    operators: Operators,
 ) -> EngineFor:
     """Return what makes an engine for a work directory."""
     settings, address = read_settings(), ui_base_url()
@@ -95,6 +98,7 @@ def engine_maker(
         credentials=ConnectionCredentials(project.name, project.credentials),
         step_settings=_step_settings(settings, address),
         sources=sources,
+        operators=operators,
     )
 
     def engine_for(
@@ -131,6 +135,8 @@ def _step_settings(settings: Settings, address: str) -> StepSettings:
         author_email=settings.author_email,
         expression_limits=settings.expression_limits(),
         git_push_integration_policy=settings.git_push_integration_policy,
+        gate_look_interval=timedelta(seconds=settings.gate_look_interval),
+        roles=settings.user_roles(),
     )
 
 
