@@ -42,6 +42,7 @@ class _Deployment:
     credentials: ConnectionCredentials
     step_settings: StepSettings
     operators: Operators
+    sources: Sources
 
     def context(
         self,
@@ -63,6 +64,7 @@ class _Deployment:
             http=partial(guarded_client, allow_loopback=self.settings.allow_loopback),
             log=self.log,
             check_fence=self.fence.check,
+            redact=self.sources.redact,
             previous_output=previous,
             objects=self.objects,
             freight=promotion.freight_collection,
@@ -85,6 +87,7 @@ def engine_maker(
 ) -> EngineFor:
     """Return what makes an engine for a work directory."""
     settings, address = read_settings(), ui_base_url()
+    sources = _sources(project, objects)
     deployment = _Deployment(
         project=project,
         settings=settings,
@@ -94,8 +97,8 @@ def engine_maker(
         credentials=ConnectionCredentials(project.name, project.credentials),
         step_settings=_step_settings(settings, address),
         operators=operators,
+        sources=sources,
     )
-    sources = _sources(project, objects)
 
     def engine_for(
         workdir: WorkDirectory, on_change: Callable[[PromotionStatus], object]
@@ -121,6 +124,7 @@ def _step_settings(settings: Settings, address: str) -> StepSettings:
         allow_loopback=settings.allow_loopback,
         allow_credentials_over_http=settings.allow_credentials_over_http,
         allow_render_network=settings.allow_render_network,
+        allow_terraform=settings.allow_terraform,
         ui_base_url=address,
         github_push_max_revisions=settings.github_push_max_revisions,
         github_push_verify_untrusted_commits=settings.github_push_verify_untrusted_commits,

@@ -14,6 +14,8 @@ from airfreight.steps.delete import DeleteStep
 from airfreight.steps.fail import FailStep
 from airfreight.steps.file_write import FileWriteStep
 from airfreight.steps.get_user_input import GetUserInputStep
+from airfreight.steps.gha_dispatch_workflow import GhaDispatchWorkflowStep
+from airfreight.steps.gha_wait_for_workflow import GhaWaitForWorkflowStep
 from airfreight.steps.git_clear import GitClearStep
 from airfreight.steps.git_clone import GitCloneStep
 from airfreight.steps.git_commit import GitCommitStep
@@ -38,6 +40,9 @@ from airfreight.steps.registry import StepRegistry
 from airfreight.steps.set_freight_alias import SetFreightAliasStep
 from airfreight.steps.set_metadata import SetMetadataStep
 from airfreight.steps.tar import TarStep
+from airfreight.steps.tf_apply import TfApplyStep
+from airfreight.steps.tf_output import TfOutputStep
+from airfreight.steps.tf_plan import TfPlanStep
 from airfreight.steps.toml_parse import TomlParseStep
 from airfreight.steps.toml_update import TomlUpdateStep
 from airfreight.steps.untar import UntarStep
@@ -60,6 +65,8 @@ def builtin_steps() -> tuple[PromotionStep[Any], ...]:
         FailStep(),
         FileWriteStep(),
         GetUserInputStep(),
+        GhaDispatchWorkflowStep(),
+        GhaWaitForWorkflowStep(),
         GitClearStep(),
         GitCloneStep(keys),
         GitCommitStep(keys),
@@ -82,6 +89,9 @@ def builtin_steps() -> tuple[PromotionStep[Any], ...]:
         SetFreightAliasStep(),
         SetMetadataStep(),
         TarStep(),
+        TfApplyStep(),
+        TfOutputStep(),
+        TfPlanStep(),
         TomlParseStep(),
         TomlUpdateStep(),
         UntarStep(),
