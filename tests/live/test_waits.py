@@ -56,13 +56,13 @@ TEMPLATE = """\
           args:
             conn_id: airfreight_shared_warehouse
             sql: select count(*) > 0 from releases where version = :version
-            parameters: {version: "${{ outputs.ask.values.version }}"}
+            parameters: {version: "${{ quote(outputs.ask.values.version) }}"}
       - uses: airflow
         as: dbt
         config:
           operator: bash
           args:
-            env: {VERSION: "${{ outputs.ask.values.version }}"}
+            env: {VERSION: "${{ quote(outputs.ask.values.version) }}"}
             bash_command: echo "dbt run $VERSION {{ ds }}"
       - uses: airflow
         as: export
@@ -72,7 +72,7 @@ TEMPLATE = """\
             kubernetes_conn_id: airfreight_shared_cluster
             namespace: exports
             image: exporter:1
-            arguments: ["${{ outputs.ask.values.version }}"]
+            arguments: ["${{ quote(outputs.ask.values.version) }}"]
             deferrable: true
 """
 

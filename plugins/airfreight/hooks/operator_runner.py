@@ -32,7 +32,7 @@ from airflow.sdk.exceptions import (
     TaskDeferred,
 )
 
-from airfreight.errors import RetryableStepError, SettingsError, TerminalStepError
+from airfreight.errors import RetryableStepError, SettingsError, StepError, TerminalStepError
 from airfreight.hooks.operator_context import operator_context
 from airfreight.model.promotion import StepStatus
 from airfreight.model.waiting import Event, Happened
@@ -90,23 +90,10 @@ class OperatorRunner:
             return StepResult(StepStatus.RUNNING, _output(pushed), message, delay)
         except AirflowSkipException as skip:
             return StepResult(StepStatus.SKIPPED, _output(pushed), _cause(skip))
-        except (TaskAwaitingInput, DagRunTriggerException, DownstreamTasksSkipped) as wish:
-            raise TerminalStepError(
-                f"{name} asks Airflow for what only a task of its own can have ({type(wish).__name__})",
-                failed=True,
-            ) from None
-        except (AirflowFailException, AirflowSensorTimeout) as error:
-            text = f"{name} failed: {_cause(error)}"
-            raise TerminalStepError(text, failed=True, output=_output(pushed)) from None
-        except (AirflowException, AirflowTaskTimeout) as error:
-            raise RetryableStepError(f"{name} failed: {_cause(error)}") from None
-        except (TerminalStepError, RetryableStepError):
+        except StepError:
             raise
-        except Exception as error:
-            self._log.error("%s raised %s: %s", name, type(error).__name__, _cause(error))
-            raise RetryableStepError(
-                f"{name} raised {type(error).__name__}; the log of the task has its text"
-            ) from None
+        except (Exception, AirflowTaskTimeout, TaskAwaitingInput) as error:
+            raise self._failure(name, error, pushed) from None
         finally:
             self._running = None
 
@@ -117,6 +104,22 @@ class OperatorRunner:
             # A signal calls this: whatever is wrong, the task still has to end.
             with suppress(Exception):
                 operator.on_kill()
+
+    def _failure(self, name: str, error: BaseException, pushed: Mapping[str, Any]) -> StepError:
+        kind = type(error).__name__
+        match error:
+            case TaskAwaitingInput() | DagRunTriggerException() | DownstreamTasksSkipped():
+                text = f"{name} asks Airflow for what only a task of its own can have ({kind})"
+                return TerminalStepError(text, failed=True)
+            case AirflowFailException() | AirflowSensorTimeout():
+                text = f"{name} failed: {_cause(error)}"
+                return TerminalStepError(text, failed=True, output=_output(pushed))
+            case AirflowException() | AirflowTaskTimeout():
+                return RetryableStepError(f"{name} failed: {_cause(error)}")
+            case _:
+                # A text that is not Airflow's may hold anything; the log masks what Airflow knows to be secret.
+                self._log.error("%s raised %s: %s", name, kind, _cause(error))
+                return RetryableStepError(f"{name} raised {kind}; the log of the task has its text")
 
     def _build(self, name: str, args: Mapping[str, Any], alias: str) -> BaseOperator:
         kind = self._find(name)
