@@ -18,6 +18,8 @@ import httpx
 
 from demo.ports import free_port
 from demo.stack import Stack
+from tests.argocd_server import TOKEN, ArgocdServer, kubeconfig, serving
+from tests.chart_repository import ChartRepository
 from tests.git_http import GitHttpServer
 from tests.live.barrier import BarrierServer
 from tests.live.leaks import watched_arguments
@@ -29,7 +31,8 @@ T = TypeVar("T")
 # The Connections of the live tests. The passwords hold what URL-encoding changes.
 SHARED_GIT = {"conn_type": "http", "login": "robot", "password": "t0ken/of+the=robot"}
 SHARED_IMAGES = {"conn_type": "http", "login": "puller", "password": "t0ken/of+the=puller"}
-SECRETS = [SHARED_GIT["password"], SHARED_IMAGES["password"]]
+SHARED_CHARTS = {"conn_type": "http", "login": "reader", "password": "t0ken/of+the=reader"}
+SECRETS = [*(login["password"] for login in (SHARED_GIT, SHARED_IMAGES, SHARED_CHARTS)), TOKEN]
 
 DAG_FILE = '''"""The Airflow DAGs of project {name}."""
 
@@ -47,6 +50,8 @@ class World:
     registry: DebianRegistry
     git: GitHttpServer
     barrier: BarrierServer
+    charts: ChartRepository
+    argocd: ArgocdServer
     folder: Path
     rest: httpx.Client
     leaking_processes: list[str]
@@ -279,9 +284,7 @@ def running_world(extra_env: Mapping[str, str] | None = None) -> Iterator[World]
     shutil.copytree(
         REPO / "include" / "pipelines" / "_cluster", folder / "include" / "pipelines" / "_cluster"
     )
-    env = {
-        "AIRFLOW_CONN_AIRFREIGHT_SHARED_GIT": json.dumps(SHARED_GIT),
-        "AIRFLOW_CONN_AIRFREIGHT_SHARED_IMAGES": json.dumps(SHARED_IMAGES),
+    settings = {
         "AIRFLOW__AIRFREIGHT__ALLOW_CREDENTIALS_OVER_HTTP": "True",
         "AIRFLOW__AIRFREIGHT__ALLOW_LOOPBACK": "True",
         "AIRFLOW__AIRFREIGHT__GATE_LOOK_INTERVAL": "45",
@@ -291,20 +294,44 @@ def running_world(extra_env: Mapping[str, str] | None = None) -> Iterator[World]
         DebianRegistry() as registry,
         GitHttpServer(folder / "git", SHARED_GIT["login"], SHARED_GIT["password"]) as git,
         BarrierServer() as barrier,
+        ChartRepository(
+            folder / "charts", SHARED_CHARTS["login"], SHARED_CHARTS["password"]
+        ) as charts,
+        serving() as argocd,
         watched_arguments(SECRETS) as leaking_processes,
         Stack(
             folder / "airflow",
             folder / "dags",
             REPO / "plugins",
             api_port=free_port(),
-            extra_env=env | dict(extra_env or {}),
+            extra_env=connections(argocd.url) | settings | dict(extra_env or {}),
         ) as stack,
     ):
         stack.wait_until_healthy(300)
         with stack.api() as rest:
-            yield World(stack, registry, git, barrier, folder, rest, leaking_processes)
+            yield World(
+                stack, registry, git, barrier, charts, argocd, folder, rest, leaking_processes
+            )
     if not os.environ.get("AIRFREIGHT_KEEP_LIVE"):
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def connections(argocd_url: str) -> dict[str, str]:
+    """Return the Connections of the live tests as Airflow reads them from its environment."""
+    made: dict[str, Any] = {
+        "git": SHARED_GIT,
+        "images": SHARED_IMAGES,
+        "charts": SHARED_CHARTS,
+        "argocd": {"conn_type": "http", "host": argocd_url, "password": TOKEN},
+        "cluster": {
+            "conn_type": "kubernetes",
+            "extra": {"kube_config": kubeconfig(argocd_url, token=TOKEN)},
+        },
+    }
+    return {
+        f"AIRFLOW_CONN_AIRFREIGHT_SHARED_{name.upper()}": json.dumps(connection)
+        for name, connection in made.items()
+    }
 
 
 def run_id_of(freight: dict[str, Any]) -> str:
