@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -84,8 +84,8 @@ class World:
 
     def unpause(self, dag_id: str) -> None:
         """Wait for the DAG to be parsed and switch it on."""
-        eventually(lambda: self.rest.get(f"/api/v2/dags/{dag_id}").status_code == 200, 90)
-        self.rest.patch(f"/api/v2/dags/{dag_id}", json={"is_paused": False}).raise_for_status()
+        body, path = {"is_paused": False}, f"/api/v2/dags/{dag_id}"
+        eventually(lambda: self.rest.patch(path, json=body).status_code == 200, 90)
 
     def pause(self, dag_id: str) -> None:
         self.rest.patch(f"/api/v2/dags/{dag_id}", json={"is_paused": True}).raise_for_status()
@@ -341,12 +341,16 @@ def run_id_of(freight: dict[str, Any]) -> str:
 def eventually(
     probe: Callable[[], T | None], timeout: float, explain: Callable[[], str] = lambda: ""
 ) -> T:
-    """Return the first truthy answer of `probe`; AssertionError with `explain()` after `timeout` seconds."""
+    """Return the first truthy answer of `probe`; AssertionError with `explain()` after `timeout` seconds.
+
+    An Airflow that is too busy to answer in time has not said no.
+    """
     deadline = time.monotonic() + timeout
     while True:
-        answer = probe()
-        if answer:
-            return answer
+        with suppress(httpx.TimeoutException):
+            answer = probe()
+            if answer:
+                return answer
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {timeout:g} s. {explain()}")
         time.sleep(0.5)

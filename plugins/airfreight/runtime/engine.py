@@ -111,7 +111,7 @@ class PromotionEngine:
     def _run_step(self, promotion: Promotion, status: PromotionStatus) -> PromotionStatus:
         """Run the current step once, or find that it does not run."""
         step = promotion.steps[status.current_step]
-        self._on_step(step.alias, "start", "")
+        self._on_step(step.alias, "start", step.uses)
         after = self._step(step, promotion, status)
         execution = after.executions[status.current_step]
         message = f": {execution.message}" if execution.message else ""
