@@ -213,32 +213,12 @@ def checkout(world: World, repository: str, folder: Path) -> Path:
 # --- What came of it ----------------------------------------------------------------------------
 
 
-def test_kargos_quickstart_goes_from_test_to_prod(
-    world: World, played: Mapping[str, Future[str]]
-) -> None:
-    played["kargo-demo"].result()
-    alias = world.freight("kargo-demo")[0]["alias"]
-    image = f"{world.registry.host}/nginx/nginx"
-    for name in ("test", "uat", "prod"):
-        assert world.holds("kargo-demo", name) == alias
-        assert [message for _, message in world.git.log("kargo-demo", f"stage/{name}")] == [
-            "Updated ./src/base to use new image",
-            "Initial commit",
-        ]
-        (text,) = files_of(world, "kargo-demo", f"stage/{name}").values()
-        deployment = yaml.safe_load(text)
-        assert deployment["metadata"]["namespace"] == f"kargo-demo-{name}"
-        (container,) = deployment["spec"]["template"]["spec"]["containers"]
-        assert container["image"] == f"{image}:1.27.0"
-        assert len(syncs(world, "kargo-demo", name)) == 1
-
-
 def test_kustomize_renders_into_the_stages_branch_what_the_program_prints(
     world: World, played: Mapping[str, Future[str]], tmp_path: Path
 ) -> None:
     played["kustomize"].result()
     image = f"{world.registry.host}/kustomize/shop"
-    digest = git_digest(world, image)
+    digest = world.registry.push_image("kustomize/shop", "1.0.0", created=NOW)
     source = checkout(world, "kustomize", tmp_path / "source")
     overlay = source / "overlays" / "dev" / "kustomization.yaml"
     images = yaml.safe_dump({"images": [{"name": "shop", "newName": image, "digest": digest}]})
@@ -250,14 +230,6 @@ def test_kustomize_renders_into_the_stages_branch_what_the_program_prints(
     assert f"{image}@{digest}" in printed
     assert commit_of(world, "kustomize", "env/dev")[0] == "Render 1.0.0 for dev"
     assert len(world.git.log("kustomize", "env/dev")) == 2
-
-
-def git_digest(world: World, image: str) -> str:
-    freight = world.register("airfreight://kustomize/warehouses/shop")
-    (entry,) = freight["index"]
-    (found,) = freight[f"freight/{entry['name']}"]["images"]
-    assert found["repoURL"] == image
-    return str(found["digest"])
 
 
 def test_helm_brings_the_dependency_up_and_renders_what_the_program_prints(
@@ -332,3 +304,23 @@ def test_the_seeds_task_promotes_a_chart(world: World, played: Mapping[str, Futu
     (_, message), _ = world.git.log("chart")
     assert message == "Update Helm chart version to 1.10"
     assert world.holds("chart", "prod") == world.freight("chart")[0]["alias"]
+
+
+def test_kargos_quickstart_goes_from_test_to_prod(
+    world: World, played: Mapping[str, Future[str]]
+) -> None:
+    played["kargo-demo"].result()
+    alias = world.freight("kargo-demo")[0]["alias"]
+    image = f"{world.registry.host}/nginx/nginx"
+    for name in ("test", "uat", "prod"):
+        assert world.holds("kargo-demo", name) == alias
+        assert [message for _, message in world.git.log("kargo-demo", f"stage/{name}")] == [
+            "Updated ./src/base to use new image",
+            "Initial commit",
+        ]
+        (text,) = files_of(world, "kargo-demo", f"stage/{name}").values()
+        deployment = yaml.safe_load(text)
+        assert deployment["metadata"]["namespace"] == f"kargo-demo-{name}"
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        assert container["image"] == f"{image}:1.27.0"
+        assert len(syncs(world, "kargo-demo", name)) == 1
