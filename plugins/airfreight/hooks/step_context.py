@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from airfreight.runtime.functions import Sources
 from airfreight.runtime.objects import ProjectObjects
 from airfreight.runtime.settings import Settings
 from airfreight.runtime.work import EngineFor
-from airfreight.runtime.workspace import Workspace
+from airfreight.runtime.workspace import Workspace, remove_expired
 from airfreight.steps.base import StepContext, StepLog, StepSettings
 from airfreight.steps.registry import StepRegistry
 from airfreight.steps.workdir import WorkDirectory
@@ -41,6 +42,7 @@ class _Deployment:
     objects: ProjectObjects
     credentials: ConnectionCredentials
     step_settings: StepSettings
+    sources: Sources
 
     def context(
         self,
@@ -62,6 +64,7 @@ class _Deployment:
             http=partial(guarded_client, allow_loopback=self.settings.allow_loopback),
             log=self.log,
             check_fence=self.fence.check,
+            redact=self.sources.redact,
             previous_output=previous,
             objects=self.objects,
             freight=promotion.freight_collection,
@@ -82,6 +85,7 @@ def engine_maker(
 ) -> EngineFor:
     """Return what makes an engine for a work directory."""
     settings, address = read_settings(), ui_base_url()
+    sources = _sources(project, objects)
     deployment = _Deployment(
         project=project,
         settings=settings,
@@ -90,8 +94,8 @@ def engine_maker(
         objects=objects,
         credentials=ConnectionCredentials(project.name, project.credentials),
         step_settings=_step_settings(settings, address),
+        sources=sources,
     )
-    sources = _sources(project, objects)
 
     def engine_for(
         workdir: WorkDirectory, on_change: Callable[[PromotionStatus], object]
@@ -117,10 +121,12 @@ def _step_settings(settings: Settings, address: str) -> StepSettings:
         allow_loopback=settings.allow_loopback,
         allow_credentials_over_http=settings.allow_credentials_over_http,
         allow_render_network=settings.allow_render_network,
+        allow_terraform=settings.allow_terraform,
         ui_base_url=address,
         github_push_max_revisions=settings.github_push_max_revisions,
         github_push_verify_untrusted_commits=settings.github_push_verify_untrusted_commits,
         max_oci_push_artifact_size=settings.max_oci_push_artifact_size,
+        max_workspace_size=settings.max_workspace_size,
         author_name=settings.author_name,
         author_email=settings.author_email,
         expression_limits=settings.expression_limits(),
@@ -167,14 +173,35 @@ def kept_workdir(promotion: str) -> Path:
     Raises SettingsError where workers on several machines could not share it.
     """
     settings = read_settings()
-    if settings.shared_workspace_folder:
-        return Path(settings.shared_workspace_folder) / f"{promotion}.tar"
-    if not is_local_executor():
+    if not settings.shared_workspace_folder and not is_local_executor():
         raise SettingsError(
             "this promotion may wait, and any worker may go on with it: set [airfreight] "
             "shared_workspace_folder to a folder that all workers share"
         )
-    return _folder(settings) / "kept" / f"{promotion}.tar"
+    return _kept(promotion, settings)
+
+
+def drop_kept_workdir(promotion: str) -> None:
+    """Delete the work directory that waits for a Promotion that has ended; one that cannot be reached expires."""
+    with suppress(OSError, SettingsError):
+        _kept(promotion, read_settings()).unlink(missing_ok=True)
+
+
+def drop_expired_workdirs(now: datetime, log: StepLog) -> None:
+    """Delete what died or forgotten promotions left in the folders that this machine sees."""
+    settings = read_settings()
+    oldest = now - settings.workspace_lifetime()
+    for folder in (_folder(settings), _kept_folder(settings)):
+        for name in remove_expired(folder, oldest):
+            log.info("Deleted %s: nobody changed it since %s", folder / name, oldest)
+
+
+def _kept(promotion: str, settings: Settings) -> Path:
+    return _kept_folder(settings) / f"{promotion}.tar"
+
+
+def _kept_folder(settings: Settings) -> Path:
+    return Path(settings.shared_workspace_folder or _folder(settings) / "kept")
 
 
 def _folder(settings: Settings) -> Path:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable
 
 from airfreight.errors import ExpressionError, SettingsError
+from airfreight.expr.gofloat import parse_float
 from airfreight.model.credential import Credential
+from airfreight.model.masking import mask
 from airfreight.model.naming import connection_prefixes
 from airfreight.model.project import RepositoryCredential
 from airfreight.runtime.credentials import own_connection
 from airfreight.runtime.functions import Data
-
-_HIDDEN = "***"
 
 
 class ConnectionSecrets:
@@ -54,10 +55,8 @@ class ConnectionSecrets:
 
     def redact(self, text: str) -> str:
         """Return `text` without the passwords that were read."""
-        for password in sorted((login.password for login in self._logins.values()), key=len)[::-1]:
-            for spelling in _spellings(password):
-                text = text.replace(spelling, _HIDDEN)
-        return text
+        passwords = [login.password for login in self._logins.values()]
+        return mask(text, (*passwords, *map(_number, passwords)))
 
     def _login(self, credential: RepositoryCredential) -> Data:
         try:
@@ -70,8 +69,9 @@ class ConnectionSecrets:
         return {"username": login.username, "password": login.password}
 
 
-def _spellings(password: str) -> list[str]:
-    """Return the password as it stands in a text, in JSON and between quotes, the longest first."""
-    quoted = (json.dumps(password), json.dumps(password, ensure_ascii=False), repr(password))
-    spellings = {password, *(text[1:-1] for text in quoted)} - {""}
-    return sorted(spellings, key=len, reverse=True)
+def _number(password: str) -> str:
+    """Return how messages show the number that a template makes of such a password, or nothing."""
+    number = parse_float(password)
+    if number is None or not math.isfinite(number):
+        return ""
+    return json.dumps(int(number) if number.is_integer() else number)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 import httpx
 from pydantic import BaseModel, ConfigDict
@@ -31,6 +31,14 @@ class StepConfig(BaseModel):
     model_config = ConfigDict(
         frozen=True, populate_by_name=True, alias_generator=to_camel, extra="forbid"
     )
+
+
+@dataclass(frozen=True)
+class BareExpression:
+    """Marks a field that is an expression without ``${{ }}``: it is compiled when its manifest is read."""
+
+
+Expression = Annotated[str, BareExpression()]
 
 
 class CredentialSource(Protocol):
@@ -101,8 +109,10 @@ class StepSettings:
     `allow_loopback`: http and git steps and charts' repositories may be on this machine (on in demo and tests).
     `allow_credentials_over_http`: a login may travel unencrypted (on in demo and tests).
     `max_oci_push_artifact_size`: bytes that oci-push copies to another repository; -1 is no limit, 0 allows no copy.
+    `max_workspace_size`: bytes that the work directory may hold after a step.
     `expression_limits`: those of each expression that a step evaluates itself.
     `allow_render_network`: rendering may fetch what a kustomization names elsewhere.
+    `allow_terraform`: the steps tf-plan, tf-apply and tf-output may run.
     `ui_base_url`: the address of the UI, empty where it is not known.
     `github_push_max_revisions`, `github_push_verify_untrusted_commits`: see the step github-push.
     """
@@ -110,10 +120,12 @@ class StepSettings:
     allow_loopback: bool = False
     allow_credentials_over_http: bool = False
     allow_render_network: bool = False
+    allow_terraform: bool = False
     ui_base_url: str = ""
     github_push_max_revisions: int = 10
     github_push_verify_untrusted_commits: bool = False
     max_oci_push_artifact_size: int = 2**30
+    max_workspace_size: int = 5 * 2**30
     author_name: str = "Airfreight"
     author_email: str = "no-reply@airfreight.invalid"
     expression_limits: Limits = DEFAULT_LIMITS
@@ -136,7 +148,9 @@ class StepContext:
     `freight` maps an origin's key to the Freight that the Promotion has from there.
     `previous_output` is what this step put out on an earlier poll or before its work directory was lost.
     `http` makes a client; steps never build their own transport.
+    `redact` hides the passwords that the step's expressions read.
     `actor` is the person who decided on the Promotion; empty: it is automatic.
+    `planning`: nothing outside may change: what a step would push as a part of its work stays in the clone.
     `argocd` opens the project's Argo CD; entering it raises SettingsError where it cannot be opened.
     `check_fence` raises where another process has taken this Promotion over. The engine asks before each run of a step;
     a step that repeats an outside effect by itself asks before each.
@@ -153,10 +167,12 @@ class StepContext:
     http: Callable[..., httpx.Client]
     log: StepLog
     check_fence: Callable[[], None]
+    redact: Callable[[str], str] = str
     previous_output: Mapping[str, Any] | None = None
     objects: KargoObjects = field(default_factory=NoObjects)
     freight: Mapping[str, Freight] = field(default_factory=dict)
     actor: str = ""
+    planning: bool = False
     argocd: Callable[[], AbstractContextManager[Applications]] = no_argocd
 
 
@@ -184,15 +200,27 @@ class PromotionStep(ABC, Generic[ConfigT]):
     `kind` is the name in `uses`. `config_type` types `config`. `default_timeout` None means none.
     `uses_workdir`: whether the step reads or writes the work directory; one that does keeps it alive over a deferral.
     `propagates_output`: whether the output also becomes the output of the task around the step.
+    `outside_effect`: what a run changes or waits for outside the work directory, such as "opens a pull request"; empty
+    where it only reads. A plan stops there, and so at every kind that does not say.
     """
 
     kind: ClassVar[str]
     config_type: type[ConfigT]
+    outside_effect: ClassVar[str] = "may change something outside, as its kind does not say"
     default_timeout: ClassVar[timedelta | None] = None
     default_error_threshold: ClassVar[int] = 1
     uses_workdir: ClassVar[bool] = True
     propagates_output: ClassVar[bool] = False
 
+    def effect_of(self, config: ConfigT) -> str:  # noqa: ARG002 for kinds that only some configs make harmless
+        """Return the `outside_effect` of a run with this config."""
+        return self.outside_effect
+
     @abstractmethod
     def run(self, config: ConfigT, context: StepContext) -> StepResult:
         """Do the step's work once; safe to repeat."""
+
+
+def read_config(kind: PromotionStep[ConfigT], config: Mapping[str, Any]) -> ConfigT:
+    """Return `config` as the step has it, by the names of manifests only; raises pydantic's ValidationError."""
+    return kind.config_type.model_validate(config, by_alias=True, by_name=False)

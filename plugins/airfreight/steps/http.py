@@ -17,7 +17,7 @@ from airfreight.expr.limits import Limits, Meter
 from airfreight.expr.program import compile_expression
 from airfreight.model.base import Duration
 from airfreight.model.promotion import StepStatus
-from airfreight.steps.base import PromotionStep, StepConfig, StepContext, StepResult
+from airfreight.steps.base import Expression, PromotionStep, StepConfig, StepContext, StepResult
 from airfreight.steps.functions import declared
 from airfreight.steps.http_request import (
     HttpHeader,
@@ -38,7 +38,7 @@ class HttpOutput(StepConfig):
     """One output, computed from the response."""
 
     name: str = Field(min_length=1)
-    from_expression: str = Field(min_length=1)
+    from_expression: Expression = Field(min_length=1)
 
 
 class HttpConfig(StepConfig):
@@ -57,9 +57,9 @@ class HttpConfig(StepConfig):
     response_content_type: Literal["application/json", "application/yaml", "text/plain"] | None = (
         None
     )
-    success_expression: str = ""
-    failure_expression: str = ""
-    error_expression: str = ""
+    success_expression: Expression = ""
+    failure_expression: Expression = ""
+    error_expression: Expression = ""
     outputs: tuple[HttpOutput, ...] = ()
 
     @field_validator("url", "proxy")
@@ -79,6 +79,7 @@ class HttpStep(PromotionStep[HttpConfig]):
 
     kind = "http"
     config_type = HttpConfig
+    outside_effect = "sends a request that may change something"
 
     def run(self, config: HttpConfig, context: StepContext) -> StepResult:
         response = _request(config, context)
@@ -94,6 +95,10 @@ class HttpStep(PromotionStep[HttpConfig]):
             message=f"HTTP ({status}) response is no success yet",
             retry_after=config.poll_interval if judged else _ASK_AGAIN,
         )
+
+    def effect_of(self, config: HttpConfig) -> str:
+        # Later steps need what is read, and HTTP calls these two methods safe.
+        return "" if config.method in ("GET", "HEAD") else f"sends a {config.method} request"
 
 
 @dataclass(frozen=True)
