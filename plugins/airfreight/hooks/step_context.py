@@ -162,7 +162,7 @@ class _Groups:
 
     def __call__(self, alias: str, event: str, message: str) -> None:
         if event == "start":
-            self._log.info("::group::Step %s", alias)
+            self._log.info("::group::Step %s (%s)", alias, message)
             return
         self._log.info("::endgroup::")
         self._log.info("Step %s: %s", alias, message)

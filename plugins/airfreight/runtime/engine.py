@@ -124,7 +124,7 @@ class PromotionEngine:
     ) -> PromotionStatus:
         """Run the current step once, or find that it does not run."""
         step = promotion.steps[status.current_step]
-        self._on_step(step.alias, "start", "")
+        self._on_step(step.alias, "start", step.uses)
         after = self._bounded(promotion, self._step(step, promotion, status, delivered))
         self._on_step(step.alias, "end", _standing(after.executions[status.current_step]))
         return after
