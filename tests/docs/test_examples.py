@@ -16,10 +16,10 @@ from airfreight.manifests.project import LoadedProject, load_project
 from airfreight.manifests.steps import IN_STEPS
 from airfreight.model.stage import Step
 from airfreight.runtime.functions import Scope, functions
-from airfreight.steps.builtin import builtin_registry
+from airfreight.steps.installed import step_registry
 from tests.docs.pages import PAGES, ROOT, Block, anchors, blocks, prose
 
-_REGISTRY = builtin_registry()
+_REGISTRY = step_registry()
 _YAML = [block for page in PAGES for block in blocks(page, "yaml")]
 _STEPS = [block for block in _YAML if block.text.startswith("uses:")]
 _STEP_IDS = [str(block) for block in _STEPS]

@@ -14,9 +14,9 @@ from airfreight.manifests.nodes import read_documents
 from airfreight.manifests.project import LoadedProject, load_project
 from airfreight.manifests.steps import IN_STEPS, IN_VARS
 from airfreight.runtime.functions import Scope, functions
-from airfreight.steps.builtin import builtin_registry
+from airfreight.steps.installed import step_registry
 
-REGISTRY = builtin_registry()
+REGISTRY = step_registry()
 INCLUDED = Path(__file__).parents[2] / "include" / "pipelines"
 KARGO = "kargo.akuity.io/v1alpha1"
 

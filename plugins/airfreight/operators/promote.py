@@ -46,7 +46,7 @@ from airfreight.runtime.promoting import (
 from airfreight.runtime.records import Claim, PromotionRecord
 from airfreight.runtime.stage_register import StageRegister
 from airfreight.runtime.work import PromotionWork
-from airfreight.steps.builtin import builtin_registry
+from airfreight.steps.installed import step_registry
 
 # How long a promote waits before it looks again whether it is its turn: a claim ends unseen, so it has to ask.
 _TURN_LOOK = timedelta(seconds=5)
@@ -173,7 +173,7 @@ class PromoteOperator(BaseOperator):
     def _work(
         self, context: Context, record: PromotionRecord, registers: Registers, fence: Fence
     ) -> Any:
-        steps = builtin_registry()
+        steps = step_registry()
         work = PromotionWork(
             record=record,
             fence=fence,

@@ -32,7 +32,6 @@ from airfreight.steps.kustomize_build import KustomizeBuildStep
 from airfreight.steps.kustomize_set_image import KustomizeSetImageStep
 from airfreight.steps.oci_download import OciDownloadStep
 from airfreight.steps.oci_push import OciPushStep
-from airfreight.steps.registry import StepRegistry
 from airfreight.steps.set_freight_alias import SetFreightAliasStep
 from airfreight.steps.set_metadata import SetMetadataStep
 from airfreight.steps.tar import TarStep
@@ -84,8 +83,3 @@ def builtin_steps() -> tuple[PromotionStep[Any], ...]:
         YamlParseStep(),
         YamlUpdateStep(),
     )
-
-
-def builtin_registry() -> StepRegistry:
-    """Return a registry that knows all built-in kinds."""
-    return StepRegistry(builtin_steps())
