@@ -21,6 +21,7 @@ def test_every_built_in_step_is_registered_by_its_kargo_name():
         "git-tag",
         "git-wait-for-pr",
         "github-push",
+        "hcl-update",
         "helm-template",
         "helm-update-chart",
         "http",

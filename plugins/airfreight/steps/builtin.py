@@ -22,6 +22,7 @@ from airfreight.steps.git_signing import SigningKeys
 from airfreight.steps.git_tag import GitTagStep
 from airfreight.steps.git_wait_for_pr import GitWaitForPRStep
 from airfreight.steps.github_push import GitHubPushStep
+from airfreight.steps.hcl_update import HclUpdateStep
 from airfreight.steps.helm_template import HelmTemplateStep
 from airfreight.steps.helm_update_chart import HelmUpdateChartStep
 from airfreight.steps.http import HttpStep
@@ -63,6 +64,7 @@ def builtin_steps() -> tuple[PromotionStep[Any], ...]:
         GitPushStep(keys),
         GitTagStep(keys),
         GitWaitForPRStep(),
+        HclUpdateStep(),
         HelmTemplateStep(),
         HelmUpdateChartStep(),
         HttpDownloadStep(),
