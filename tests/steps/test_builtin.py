@@ -32,6 +32,7 @@ def test_every_built_in_step_is_registered_by_its_kargo_name():
         "kustomize-set-image",
         "oci-download",
         "oci-push",
+        "record-audit-event",
         "set-freight-alias",
         "set-metadata",
         "tar",

@@ -17,6 +17,7 @@ from airfreight.hooks.configuration import is_local_executor, read_settings, ui_
 from airfreight.hooks.repository import ConnectionCredentials, RepositoryHook
 from airfreight.manifests.project import LoadedProject
 from airfreight.model.promotion import InflatedStep, Promotion, PromotionStatus
+from airfreight.runtime.audit import AuditTrail
 from airfreight.runtime.connection_secrets import ConnectionSecrets
 from airfreight.runtime.engine import PromotionEngine
 from airfreight.runtime.fence import Fence
@@ -41,6 +42,7 @@ class _Deployment:
     objects: ProjectObjects
     credentials: ConnectionCredentials
     step_settings: StepSettings
+    sources: Sources
 
     def context(
         self,
@@ -69,6 +71,7 @@ class _Deployment:
             argocd=partial(
                 open_argocd, self.project.name, self.project.argocd_connection, self.settings
             ),
+            record_event=AuditTrail(self.fence.register, self.sources.redact, self.log).record,
         )
 
 
@@ -82,6 +85,7 @@ def engine_maker(
 ) -> EngineFor:
     """Return what makes an engine for a work directory."""
     settings, address = read_settings(), ui_base_url()
+    sources = _sources(project, objects)
     deployment = _Deployment(
         project=project,
         settings=settings,
@@ -90,8 +94,8 @@ def engine_maker(
         objects=objects,
         credentials=ConnectionCredentials(project.name, project.credentials),
         step_settings=_step_settings(settings, address),
+        sources=sources,
     )
-    sources = _sources(project, objects)
 
     def engine_for(
         workdir: WorkDirectory, on_change: Callable[[PromotionStatus], object]

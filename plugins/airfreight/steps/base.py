@@ -19,6 +19,7 @@ from pydantic.alias_generators import to_camel
 from airfreight.artifacts.argocd.applications import Applications
 from airfreight.errors import SettingsError, TerminalStepError
 from airfreight.expr.limits import DEFAULT_LIMITS, Limits
+from airfreight.model.audit import AuditEvent
 from airfreight.model.credential import Credential
 from airfreight.model.freight import Freight
 from airfreight.model.promotion import StepStatus
@@ -128,6 +129,13 @@ def no_argocd() -> AbstractContextManager[Applications]:
     )
 
 
+def no_audit_trail(event: AuditEvent) -> None:  # noqa: ARG001 the collaborator's shape
+    """Stand for the events of a Stage where a step is tried without one: raises TerminalStepError."""
+    raise TerminalStepError(
+        "there is no Stage here to record an event in: only a promotion has one"
+    )
+
+
 @dataclass(frozen=True)
 class StepContext:
     """All that a step may know and use.
@@ -138,6 +146,7 @@ class StepContext:
     `http` makes a client; steps never build their own transport.
     `actor` is the person who decided on the Promotion; empty: it is automatic.
     `argocd` opens the project's Argo CD; entering it raises SettingsError where it cannot be opened.
+    `record_event` keeps an event in the Stage's register; one of a step that has one already changes nothing.
     `check_fence` raises where another process has taken this Promotion over. The engine asks before each run of a step;
     a step that repeats an outside effect by itself asks before each.
     """
@@ -158,6 +167,7 @@ class StepContext:
     freight: Mapping[str, Freight] = field(default_factory=dict)
     actor: str = ""
     argocd: Callable[[], AbstractContextManager[Applications]] = no_argocd
+    record_event: Callable[[AuditEvent], None] = no_audit_trail
 
 
 @dataclass(frozen=True)
