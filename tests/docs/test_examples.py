@@ -82,7 +82,9 @@ def test_the_example_of_a_step_loads_in_a_stage_without_a_problem(
     documents: list[dict[str, Any]] = list(yaml.safe_load_all(readme.text))
     documents[2]["spec"]["promotionTemplate"]["spec"]["steps"] = [yaml.safe_load(block.text)]
     text = yaml.safe_dump_all(documents)
-    project = _load([Block(block.page, block.line, "yaml", text)], tmp_path)
+    page = blocks(ROOT / "docs" / "manifests.md", "yaml")
+    channels = [manifest for manifest in page if "kind: MessageChannel" in manifest.text]
+    project = _load([Block(block.page, block.line, "yaml", text), *channels], tmp_path)
     assert [str(problem) for problem in project.problems] == []
 
 

@@ -33,6 +33,7 @@ def test_every_built_in_step_is_registered_by_its_kargo_name():
         "oci-download",
         "oci-push",
         "record-audit-event",
+        "send-message",
         "set-freight-alias",
         "set-metadata",
         "tar",

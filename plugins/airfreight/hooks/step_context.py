@@ -18,6 +18,7 @@ from airfreight.hooks.repository import ConnectionCredentials, RepositoryHook
 from airfreight.manifests.project import LoadedProject
 from airfreight.model.promotion import InflatedStep, Promotion, PromotionStatus
 from airfreight.runtime.audit import AuditTrail
+from airfreight.runtime.channels import ProjectChannels
 from airfreight.runtime.connection_secrets import ConnectionSecrets
 from airfreight.runtime.engine import PromotionEngine
 from airfreight.runtime.fence import Fence
@@ -43,6 +44,7 @@ class _Deployment:
     credentials: ConnectionCredentials
     step_settings: StepSettings
     sources: Sources
+    channels: ProjectChannels
 
     def context(
         self,
@@ -72,6 +74,7 @@ class _Deployment:
                 open_argocd, self.project.name, self.project.argocd_connection, self.settings
             ),
             record_event=AuditTrail(self.fence.register, self.sources.redact, self.log).record,
+            channel=self.channels.open,
         )
 
 
@@ -95,6 +98,12 @@ def engine_maker(
         credentials=ConnectionCredentials(project.name, project.credentials),
         step_settings=_step_settings(settings, address),
         sources=sources,
+        channels=ProjectChannels(
+            project.name,
+            project.channels,
+            project.credentials,
+            lambda name: RepositoryHook(name).get_conn(),
+        ),
     )
 
     def engine_for(

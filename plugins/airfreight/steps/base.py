@@ -20,6 +20,7 @@ from airfreight.artifacts.argocd.applications import Applications
 from airfreight.errors import SettingsError, TerminalStepError
 from airfreight.expr.limits import DEFAULT_LIMITS, Limits
 from airfreight.model.audit import AuditEvent
+from airfreight.model.channel import MessageChannel
 from airfreight.model.credential import Credential
 from airfreight.model.freight import Freight
 from airfreight.model.promotion import StepStatus
@@ -129,6 +130,19 @@ def no_argocd() -> AbstractContextManager[Applications]:
     )
 
 
+@dataclass(frozen=True)
+class OpenChannel:
+    """A message channel and what its Connection holds; `login` None: it names none."""
+
+    channel: MessageChannel
+    login: Credential | None
+
+
+def no_channel(kind: str, name: str) -> OpenChannel:
+    """Stand for the message channels of a project where a step is tried without one: raises SettingsError."""
+    raise SettingsError(f"there is no {kind} {name!r} here: only a promotion has a project")
+
+
 def no_audit_trail(event: AuditEvent) -> None:  # noqa: ARG001 the collaborator's shape
     """Stand for the events of a Stage where a step is tried without one: raises TerminalStepError."""
     raise TerminalStepError(
@@ -147,6 +161,7 @@ class StepContext:
     `actor` is the person who decided on the Promotion; empty: it is automatic.
     `argocd` opens the project's Argo CD; entering it raises SettingsError where it cannot be opened.
     `record_event` keeps an event in the Stage's register; one of a step that has one already changes nothing.
+    `channel` opens a message channel by kind and name; raises SettingsError where it cannot be opened.
     `check_fence` raises where another process has taken this Promotion over. The engine asks before each run of a step;
     a step that repeats an outside effect by itself asks before each.
     """
@@ -168,6 +183,7 @@ class StepContext:
     actor: str = ""
     argocd: Callable[[], AbstractContextManager[Applications]] = no_argocd
     record_event: Callable[[AuditEvent], None] = no_audit_trail
+    channel: Callable[[str, str], OpenChannel] = no_channel
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ from airfreight.steps.kustomize_set_image import KustomizeSetImageStep
 from airfreight.steps.oci_download import OciDownloadStep
 from airfreight.steps.oci_push import OciPushStep
 from airfreight.steps.record_audit_event import RecordAuditEventStep
+from airfreight.steps.send_message import SendMessageStep
 from airfreight.steps.set_freight_alias import SetFreightAliasStep
 from airfreight.steps.set_metadata import SetMetadataStep
 from airfreight.steps.tar import TarStep
@@ -77,6 +78,7 @@ def builtin_steps() -> tuple[PromotionStep[Any], ...]:
         OciDownloadStep(),
         OciPushStep(),
         RecordAuditEventStep(),
+        SendMessageStep(),
         SetFreightAliasStep(),
         SetMetadataStep(),
         TarStep(),
