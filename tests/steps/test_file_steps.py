@@ -168,6 +168,11 @@ def test_delete_wants_path_or_paths(config: dict[str, Any]):
         ("\\*", "*", True),
         ("\\*", "x", False),
         ("*", ".hidden", True),
+        ("a[!b]c", "a/c", False),
+        ("a[+-9]c", "a/c", False),
+        ("a[+-9]c", "a.c", True),
+        ("{a,b/{c,d}}", "b/d", True),
+        ("{**/a,b}", "x/a", True),
     ],
 )
 def test_a_glob_reads_as_doublestar_reads_it(pattern: str, path: str, matches: bool):

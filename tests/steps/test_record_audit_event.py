@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -96,6 +97,23 @@ def test_a_full_list_of_the_largest_events_fits_into_one_value() -> None:
     for number in range(KEPT_EVENTS):
         run(register, {"message": "x" * 830}, promotion=f"prod.{number:06}")
     assert 40_000 < len(store.texts["events"]) < 65_535
+
+
+def test_an_event_is_kept_and_logged_without_the_passwords_that_were_read(
+    register: StageRegister, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = {
+        "message": "with hunter2",
+        "type": "approved hunter2",
+        "actor": "hunter2",
+        "data": {"token": "hunter2", "hunter2": 1, "ok": True},
+    }
+    with caplog.at_level(logging.INFO):
+        run(register, config, redact=lambda text: text.replace("hunter2", "***"))
+    (kept,) = register.events()
+    assert (kept.type, kept.actor, kept.message) == ("approved ***", "***", "with ***")
+    assert kept.data == {"token": "***", "***": 1, "ok": True}
+    assert caplog.messages == ["Audit event approved *** by ***: with ***"]
 
 
 def test_there_is_no_stage_at_a_desk() -> None:

@@ -17,7 +17,6 @@ from airfreight.hooks.configuration import is_local_executor, read_settings, ui_
 from airfreight.hooks.repository import ConnectionCredentials, RepositoryHook
 from airfreight.manifests.project import LoadedProject
 from airfreight.model.promotion import InflatedStep, Promotion, PromotionStatus
-from airfreight.runtime.audit import AuditTrail
 from airfreight.runtime.channels import ProjectChannels
 from airfreight.runtime.connection_secrets import ConnectionSecrets
 from airfreight.runtime.engine import PromotionEngine
@@ -66,6 +65,7 @@ class _Deployment:
             http=partial(guarded_client, allow_loopback=self.settings.allow_loopback),
             log=self.log,
             check_fence=self.fence.check,
+            redact=self.sources.redact,
             previous_output=previous,
             objects=self.objects,
             freight=promotion.freight_collection,
@@ -73,7 +73,7 @@ class _Deployment:
             argocd=partial(
                 open_argocd, self.project.name, self.project.argocd_connection, self.settings
             ),
-            record_event=AuditTrail(self.fence.register, self.sources.redact, self.log).record,
+            record_event=self.fence.register.record_event,
             channel=self.channels.open,
         )
 
@@ -130,6 +130,7 @@ def _step_settings(settings: Settings, address: str) -> StepSettings:
         allow_loopback=settings.allow_loopback,
         allow_credentials_over_http=settings.allow_credentials_over_http,
         allow_render_network=settings.allow_render_network,
+        allow_terraform=settings.allow_terraform,
         ui_base_url=address,
         github_push_max_revisions=settings.github_push_max_revisions,
         github_push_verify_untrusted_commits=settings.github_push_verify_untrusted_commits,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass, field
-from urllib.parse import quote
+
+from airfreight.model.masking import mask
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,9 @@ class Credential:
     signing_key: str = field(default="", repr=False)
 
     def mask(self, text: str) -> str:
-        """Return `text` with every spelling of the password replaced: plain, in a URL, as Basic authentication."""
+        """Return `text` with every spelling of the password replaced, Basic authentication included."""
         if not self.password:
             return text
         pairs = (f"{self.username}:{self.password}", f":{self.password}")
         basic = [base64.b64encode(pair.encode()).decode() for pair in pairs]
-        for spelling in (*basic, self.password, quote(self.password, safe="")):
-            text = text.replace(spelling, "***")
-        return text
+        return mask(text, (self.password, *basic))

@@ -1,4 +1,4 @@
-"""Globs over whole texts, as doublestar reads them, written as regular expressions of RE2."""
+"""Globs as doublestar reads them, written as regular expressions of RE2."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import re2
 
 _MOST_ALTERNATIVES = 1000
+_SLASH = ord("/")
 _TOKEN = re.compile(
     r"(?P<below>/\*\*$)|(?P<folders>/\*\*/$)|(?P<all>(?:(?<=/)|^)\*\*$)|(?P<any>(?:(?<=/)|^)\*\*/)"
     r"|(?P<stars>\*+)|(?P<one>\?)|\[(?P<not>[!^]?+)(?P<members>(?:\\.|[^\]\\])+)\]"
@@ -25,13 +26,14 @@ _FIXED = {
 }
 
 
-def glob_expression(glob: str) -> str:
+def glob_expression(glob: str, *, walks: bool = False) -> str:
     """Return the expression whose full match is the glob's.
 
-    ``**`` as a whole part stands for any number of folders, ``*`` and ``?`` stop at a slash, and
-    ``[a-z]`` and ``{a,b}`` do not. Raises ValueError for a glob that is none.
+    ``**`` as a whole part stands for any number of folders, ``*`` and ``?`` stop at a slash, and ``{a,b}`` does not.
+    ``[a-z]`` does where doublestar `walks` a tree, since it compares name by name there; over a whole text it does
+    not. Raises ValueError for a glob that is none.
     """
-    return "(?s)" + "|".join(_expression(plain) for plain in _expanded(glob))
+    return "(?s)" + "|".join(_expression(plain, walks) for plain in _expanded(glob))
 
 
 def _expanded(glob: str) -> list[str]:
@@ -79,7 +81,7 @@ def _alternatives(text: str, opening: int) -> tuple[list[str], str]:
     raise ValueError("a '{' without '}'")
 
 
-def _expression(glob: str) -> str:
+def _expression(glob: str, walks: bool) -> str:
     parts, place = [], 0
     while place < len(glob):
         token = _TOKEN.match(glob, place)
@@ -89,20 +91,37 @@ def _expression(glob: str) -> str:
         if kind in _FIXED:
             parts.append(_FIXED[kind])
         elif kind == "members":
-            parts.append(_class(token["members"], negated=bool(token["not"])))
+            members = _ranges(token["members"])
+            parts.append(_class(members, negated=bool(token["not"]), walks=walks))
         else:
             parts.append(str(re2.escape(token[kind])))
         place = token.end()
     return "".join(parts)
 
 
-def _class(members: str, *, negated: bool) -> str:
-    """Return the class; one range that runs backwards holds nothing."""
-    held = ""
+def _ranges(members: str) -> list[tuple[int, int]]:
+    """Return first and last code point of each member; one range that runs backwards holds nothing."""
+    found = []
     for member in _MEMBER.finditer(members):
-        first, last = member["first"], member["last"] or member["first"]
+        first, last = ord(member["first"]), ord(member["last"] or member["first"])
         if first <= last:
-            held += f"\\x{{{ord(first):x}}}-\\x{{{ord(last):x}}}"
+            found.append((first, last))
+    return found
+
+
+def _class(ranges: list[tuple[int, int]], *, negated: bool, walks: bool) -> str:
+    """Return the class; where doublestar walks a tree it holds no slash."""
+    if walks and negated:
+        ranges = [*ranges, (_SLASH, _SLASH)]
+    elif walks:
+        ranges = [part for found in ranges for part in _without(_SLASH, *found)]
+    held = "".join(f"\\x{{{first:x}}}-\\x{{{last:x}}}" for first, last in ranges)
     if held:
         return f"[^{held}]" if negated else f"[{held}]"
     return "." if negated else r"[^\x00-\x{10FFFF}]"
+
+
+def _without(point: int, first: int, last: int) -> list[tuple[int, int]]:
+    """Return what is left of a range without one code point."""
+    parts = [(first, min(last, point - 1)), (max(first, point + 1), last)]
+    return [part for part in parts if part[0] <= part[1]]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 
 from airfreight.errors import ExpressionError, SettingsError
 from airfreight.model.credential import Credential
+from airfreight.model.masking import mask
 from airfreight.model.naming import connection_prefixes
 from airfreight.model.project import RepositoryCredential
 from airfreight.runtime.credentials import own_connection
 from airfreight.runtime.functions import Data
-
-_HIDDEN = "***"
 
 
 class ConnectionSecrets:
@@ -54,10 +52,7 @@ class ConnectionSecrets:
 
     def redact(self, text: str) -> str:
         """Return `text` without the passwords that were read."""
-        for password in sorted((login.password for login in self._logins.values()), key=len)[::-1]:
-            for spelling in _spellings(password):
-                text = text.replace(spelling, _HIDDEN)
-        return text
+        return mask(text, (login.password for login in self._logins.values()))
 
     def _login(self, credential: RepositoryCredential) -> Data:
         try:
@@ -68,10 +63,3 @@ class ConnectionSecrets:
         login = login or Credential(username="", password="")
         self._logins[connection_id] = login
         return {"username": login.username, "password": login.password}
-
-
-def _spellings(password: str) -> list[str]:
-    """Return the password as it stands in a text, in JSON and between quotes, the longest first."""
-    quoted = (json.dumps(password), json.dumps(password, ensure_ascii=False), repr(password))
-    spellings = {password, *(text[1:-1] for text in quoted)} - {""}
-    return sorted(spellings, key=len, reverse=True)

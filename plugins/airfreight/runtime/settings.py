@@ -30,6 +30,10 @@ class Settings:
     allow_render_network: bool = False
     """Whether kustomize-build may fetch remote bases and charts. Off: what is rendered must be what was promoted."""
 
+    allow_terraform: bool = False
+    """Whether tf-plan, tf-apply and tf-output may run. Off: a configuration starts programs of its own choice,
+    providers and provisioners, which reach every address that the worker reaches."""
+
     gate_look_interval: float = 3600.0
     """Seconds between two looks of a gate that waits for a person. An hour: each look takes a worker for a second, and
     answers in the seconds around it are retried. Under 30 where nobody answers by hand only."""

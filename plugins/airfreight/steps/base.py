@@ -105,6 +105,7 @@ class StepSettings:
     `max_oci_push_artifact_size`: bytes that oci-push copies to another repository; -1 is no limit, 0 allows no copy.
     `expression_limits`: those of each expression that a step evaluates itself.
     `allow_render_network`: rendering may fetch what a kustomization names elsewhere.
+    `allow_terraform`: the steps tf-plan, tf-apply and tf-output may run.
     `ui_base_url`: the address of the UI, empty where it is not known.
     `github_push_max_revisions`, `github_push_verify_untrusted_commits`: see the step github-push.
     """
@@ -112,6 +113,7 @@ class StepSettings:
     allow_loopback: bool = False
     allow_credentials_over_http: bool = False
     allow_render_network: bool = False
+    allow_terraform: bool = False
     ui_base_url: str = ""
     github_push_max_revisions: int = 10
     github_push_verify_untrusted_commits: bool = False
@@ -158,6 +160,7 @@ class StepContext:
     `freight` maps an origin's key to the Freight that the Promotion has from there.
     `previous_output` is what this step put out on an earlier poll or before its work directory was lost.
     `http` makes a client; steps never build their own transport.
+    `redact` hides the passwords that the step's expressions read.
     `actor` is the person who decided on the Promotion; empty: it is automatic.
     `argocd` opens the project's Argo CD; entering it raises SettingsError where it cannot be opened.
     `record_event` keeps an event in the Stage's register; one of a step that has one already changes nothing.
@@ -177,6 +180,7 @@ class StepContext:
     http: Callable[..., httpx.Client]
     log: StepLog
     check_fence: Callable[[], None]
+    redact: Callable[[str], str] = str
     previous_output: Mapping[str, Any] | None = None
     objects: KargoObjects = field(default_factory=NoObjects)
     freight: Mapping[str, Freight] = field(default_factory=dict)

@@ -12,6 +12,8 @@ from airfreight.steps.copy import CopyStep
 from airfreight.steps.delete import DeleteStep
 from airfreight.steps.fail import FailStep
 from airfreight.steps.file_write import FileWriteStep
+from airfreight.steps.gha_dispatch_workflow import GhaDispatchWorkflowStep
+from airfreight.steps.gha_wait_for_workflow import GhaWaitForWorkflowStep
 from airfreight.steps.git_clear import GitClearStep
 from airfreight.steps.git_clone import GitCloneStep
 from airfreight.steps.git_commit import GitCommitStep
@@ -38,6 +40,9 @@ from airfreight.steps.send_message import SendMessageStep
 from airfreight.steps.set_freight_alias import SetFreightAliasStep
 from airfreight.steps.set_metadata import SetMetadataStep
 from airfreight.steps.tar import TarStep
+from airfreight.steps.tf_apply import TfApplyStep
+from airfreight.steps.tf_output import TfOutputStep
+from airfreight.steps.tf_plan import TfPlanStep
 from airfreight.steps.toml_parse import TomlParseStep
 from airfreight.steps.toml_update import TomlUpdateStep
 from airfreight.steps.untar import UntarStep
@@ -57,6 +62,8 @@ def builtin_steps() -> tuple[PromotionStep[Any], ...]:
         DeleteStep(),
         FailStep(),
         FileWriteStep(),
+        GhaDispatchWorkflowStep(),
+        GhaWaitForWorkflowStep(),
         GitClearStep(),
         GitCloneStep(keys),
         GitCommitStep(keys),
@@ -82,6 +89,9 @@ def builtin_steps() -> tuple[PromotionStep[Any], ...]:
         SetFreightAliasStep(),
         SetMetadataStep(),
         TarStep(),
+        TfApplyStep(),
+        TfOutputStep(),
+        TfPlanStep(),
         TomlParseStep(),
         TomlUpdateStep(),
         UntarStep(),

@@ -1,4 +1,4 @@
-"""Runs `helm` and `kubectl kustomize` so that they see the work directory and nothing else of this machine.
+"""Runs helm, kustomize and Terraform so that they see the work directory and nothing else of this machine.
 
 Where the kernel lets this process make namespaces, a program gets a root folder of its own: the work directory, a
 private home, itself, `/dev/null`. It has no network, unless the run opens it. Where the kernel does not, a warning says
@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -19,13 +20,14 @@ import sysconfig
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Literal
 
 from airfreight.errors import RetryableStepError, TerminalStepError
+from airfreight.model.masking import mask
 from airfreight.steps.base import StepContext, StepLog
 
 Program = Literal["helm", "kubectl"]
@@ -56,6 +58,7 @@ _NOWHERE = "http://127.0.0.1:9"
 _LOGIN_REFUSED = re.compile(r"\b40[13]\b|unauthori[sz]ed|access denied|denied:", re.IGNORECASE)
 _CHATTER = ("walk.go:", "Hang tight", "...Successfully got", "Update Complete.", "Saving ")
 _HOME, _ROOT = "home", "root"
+_SOURCED = '. "$1"; shift; exec "$@"'
 
 # Arguments: the new root, the folder to start in, what the program may change, `-r`, what it may only read, `--`, the
 # program. With no program it only finds out whether the kernel allows all this. Status 125 means that it does not.
@@ -128,11 +131,12 @@ def namespaces_work() -> bool:
 
 
 @functools.cache
-def _version(program: Program, path: Path) -> str:
+def version_of(path: Path, *arguments: str) -> str:
+    """Return what the program says of itself, in one line; Terraform without asking its maker for a newer one."""
     said = subprocess.run(  # noqa: S603 our own words
-        [path, *_VERSION[program]],
+        [path, *arguments],
         capture_output=True,
-        env={"HOME": tempfile.gettempdir(), "PATH": ""},
+        env={"HOME": tempfile.gettempdir(), "PATH": "", "CHECKPOINT_DISABLE": "1"},
         text=True,
         timeout=60,
     )
@@ -145,8 +149,11 @@ class Confined:
 
     `home` is a private folder that goes with the run: for files with logins and for results. `jailed` says whether the
     programs have a root folder of their own; where not, callers have to ask the programs themselves for restraint.
-    `secrets` are words that no message may hold. `time_limit` is in seconds and for one run. `output_limit` is in
-    bytes, for what a program prints and for any file that it writes.
+    `secrets` are words that no message may hold; `redact` hides others. `time_limit` is in seconds and for one run; a
+    program is asked to stop `grace` seconds before it is killed. `output_limit` is in bytes, for what a program prints,
+    and without a `file_limit` for any file that it writes. Programs start in `folder`, else in `root`. `reads` is what
+    else they may read. Only they get `environment`, not what makes their jail, and no list of processes shows it; it
+    needs the network open.
     """
 
     root: Path
@@ -157,36 +164,47 @@ class Confined:
     secrets: tuple[str, ...] = ()
     time_limit: float = 300.0
     output_limit: int = 64 * 1024 * 1024
+    file_limit: int | None = None
+    folder: Path | None = None
+    reads: tuple[Path, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    grace: float = 0.0
+    redact: Callable[[str], str] = str
 
     def run(self, program: Program, *arguments: str) -> str:
-        """Return what the program printed.
+        """Return what the program printed; raises as `call` does."""
+        path = find_program(program)
+        self.log.info("%s: %s", program, version_of(path, *_VERSION[program]))
+        return self.call(path, *arguments)[1]
+
+    def call(self, path: Path, *arguments: str, fine: Container[int] = (0,)) -> tuple[int, str]:
+        """Return the exit status, which is one of `fine`, and what the program printed.
 
         Raises TerminalStepError where it fails or prints too much. Raises RetryableStepError where it takes too
         long, or fails with the network open and no refused login. The message is its own.
         """
-        path = find_program(program)
-        self.log.info("%s: %s", program, _version(program, path))
-        status, stdout, stderr = self._execute(program, path, arguments)
-        reason = self._clean(stdout + stderr if status else stderr)
-        if status:
+        said = f"{path.name} {arguments[0]}"
+        status, stdout, stderr = self._execute(said, path, arguments)
+        reason = self._clean(stderr if status in fine else stdout + stderr)
+        if status not in fine:
             passing = self.network and not _LOGIN_REFUSED.search(reason)
             kind = RetryableStepError if passing else TerminalStepError
-            raise kind(f"{program} {arguments[0]} failed: {reason or f'exit code {status}'}")
+            raise kind(f"{said} failed: {reason or f'exit code {status}'}")
         if reason:
             self.log.info("%s", reason)
         try:
-            return stdout.decode()
+            return status, stdout.decode()
         except UnicodeDecodeError as error:
             raise TerminalStepError(
-                f"{program} {arguments[0]} printed what is not UTF-8, at byte {error.start}"
+                f"{said} printed what is not UTF-8, at byte {error.start}"
             ) from error
 
     def _execute(
-        self, program: Program, path: Path, arguments: tuple[str, ...]
+        self, said: str, path: Path, arguments: tuple[str, ...]
     ) -> tuple[int, bytes, bytes]:
         process = subprocess.Popen(  # noqa: S603 no shell reads the arguments
-            [*self._prefix(), str(path), *arguments],
-            cwd=self.root,
+            [*self._prefix(), *self._sourced(), str(path), *arguments],
+            cwd=self.folder or self.root,
             env=self._environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -203,37 +221,51 @@ class Confined:
                 reader.join(max(deadline - time.monotonic(), 0))
             status = process.wait(max(deadline - time.monotonic(), 0))
         except subprocess.TimeoutExpired:
+            _ask_to_stop(process, self.grace)
             raise RetryableStepError(
-                f"{program} {arguments[0]} took longer than {self.time_limit:g} s and was ended"
+                f"{said} took longer than {self.time_limit:g} s and was ended"
             ) from None
         finally:
             _end(process)
         if output.exceeded or errors.exceeded:
             raise TerminalStepError(
-                f"{program} {arguments[0]} printed more than {self.output_limit:,} bytes and was ended"
+                f"{said} printed more than {self.output_limit:,} bytes and was ended"
             )
         return status, bytes(output.content), bytes(errors.content)
 
     def _prefix(self) -> list[str]:
         # In blocks of 512 bytes, as POSIX has it.
-        bound = f"ulimit -f {self.output_limit // 512}\n"
+        bound = f"ulimit -f {(self.file_limit or self.output_limit) // 512}\n"
         if not self.jailed:
             return ["/bin/sh", "-c", f'{bound}exec "$@"', "sh"]
         net = [] if self.network else ["--net"]
         changed = (self.root, self.home, Path(os.devnull))
-        places = (self.home.parent / _ROOT, self.root, *changed, "-r", *self._read())
+        start = self.folder or self.root
+        places = (self.home.parent / _ROOT, start, *changed, "-r", *self._read())
         script = ["sh", "-c", bound + _JAIL, "sh", *map(str, places), "--"]
         return [*_NAMESPACES, *net, *script]
 
     def _read(self) -> Iterator[Path]:
-        """Yield what the program may see and not change."""
+        """Yield what the program may see and not change: a folder before what is in it, or only that would be seen."""
+        if self.network:
+            own = (os.environ.get(name, "") for name in ("SSL_CERT_DIR", "SSL_CERT_FILE"))
+            yield from (Path(f) for f in (*_NETWORK_FILES, *own) if f and Path(f).exists())
+        yield from self.reads
         for program in _PACKAGES:
             with suppress(TerminalStepError):
                 yield find_program(program)
-        if self.network:
-            # A folder goes before what is in it, or only that would be seen.
-            own = (os.environ.get(name, "") for name in ("SSL_CERT_DIR", "SSL_CERT_FILE"))
-            yield from (Path(f) for f in (*_NETWORK_FILES, *own) if f and Path(f).exists())
+
+    def _sourced(self) -> list[str]:
+        """Return what sets `environment`, once the program is confined: these variables could open its jail."""
+        if not self.environment:
+            return []
+        file = self.home / "environment"
+        file.touch(mode=0o600)
+        lines = (
+            f"export {name}={shlex.quote(value)}\n" for name, value in self.environment.items()
+        )
+        file.write_text("".join(lines), encoding="utf-8")
+        return ["/bin/sh", "-c", _SOURCED, "sh", str(file)]
 
     def _environment(self) -> dict[str, str]:
         home = str(self.home)
@@ -272,11 +304,10 @@ class Confined:
         """Return what the program complained about: the last lines, without our folders and without logins."""
         lines = said.decode(errors="replace").splitlines()
         text = "\n".join(line for line in lines if not line.startswith(_CHATTER)).strip()
-        for secret in filter(None, self.secrets):
-            text = text.replace(secret, "***")
-        text = re.sub(r"://[^\s/@]+@", "://***@", text)
+        text = re.sub(r"://[^\s/@]+@", "://***@", mask(text, self.secrets))
         for folder in (self.root, self.home):
             text = text.replace(f"{folder}/", "").replace(str(folder), ".")
+        text = self.redact(text)
         return text.removeprefix("Error: ").removeprefix("error: ")[-_LONGEST_REASON:]
 
 
@@ -304,7 +335,8 @@ def confined(
         folder = Path(name).resolve()
         for part in (_HOME, _ROOT):
             (folder / part).mkdir(mode=0o700)
-        yield Confined(root, folder / _HOME, context.log, jailed, network)
+        home = folder / _HOME
+        yield Confined(root, home, context.log, jailed, network, redact=context.redact)
 
 
 class _Bounded:
@@ -330,6 +362,14 @@ class _Bounded:
                     self.exceeded = True
                     _end(self._process)
                     return
+
+
+def _ask_to_stop(process: subprocess.Popen[bytes], grace: float) -> None:
+    """Interrupt the program and wait for it: Terraform then writes down what it has made so far."""
+    if grace:
+        with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait(grace)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -1,4 +1,7 @@
-"""What the steps on pull requests share: their common fields, the client for the repository, waiting out a limit."""
+"""What the steps on pull requests share: their fields, the client for the repository, waiting out a limit.
+
+The last two also serve the other steps that talk to a service that hosts repositories.
+"""
 
 from __future__ import annotations
 

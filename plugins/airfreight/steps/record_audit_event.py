@@ -35,10 +35,12 @@ class RecordAuditEventStep(PromotionStep[RecordAuditEventConfig]):
             promotion=context.promotion,
             step=context.alias,
             at=datetime.now(UTC),
-            type=config.type,
-            actor=config.actor or context.actor,
-            message=config.message,
-            data=config.data,
+            type=context.redact(config.type),
+            actor=context.redact(config.actor or context.actor),
+            message=context.redact(config.message),
+            data={
+                context.redact(key): _shown(value, context) for key, value in config.data.items()
+            },
         )
         size = len(event.model_dump_json().encode())
         if size > _LARGEST:
@@ -46,4 +48,11 @@ class RecordAuditEventStep(PromotionStep[RecordAuditEventConfig]):
                 f"the event has {size} bytes; up to {_LARGEST} are kept: shorten message or data"
             )
         context.record_event(event)
+        # The log may be kept for longer than the register's last events.
+        actor = event.actor or "nobody"
+        context.log.info("Audit event %s by %s: %s", event.type, actor, event.message)
         return StepResult()
+
+
+def _shown(value: str | int | float | bool, context: StepContext) -> str | int | float | bool:
+    return context.redact(value) if isinstance(value, str) else value

@@ -120,6 +120,41 @@ def test_a_program_that_takes_too_long_is_ended_with_its_children(
         assert processes_of(place) == []
 
 
+def test_only_the_program_gets_the_variables_that_are_for_it(
+    root: Path, namespaces: Callable[[], bool]
+):
+    given = {"GREETING": 'it\'s $HOME\n"me"', "LD_PRELOAD": "/no/such.so"}
+    with confined(context_at(root), network=True, namespaces=namespaces) as place:
+        shown = replace(place, environment=given)
+        printed = shown.call(Path("/bin/sh"), "-c", 'printf %s "$GREETING"; ls -l "$HOME"')[1]
+    assert printed.startswith(given["GREETING"])
+    assert "-rw------- " in printed
+
+
+def test_a_program_with_a_grace_may_put_things_in_order(root: Path, namespaces: Callable[[], bool]):
+    script = root / "slow.sh"
+    script.write_text(
+        "#!/bin/sh\ntrap 'echo saved > state; exit' INT\nwhile :; do sleep 0.1; done\n"
+    )
+    script.chmod(0o755)
+    with confined(context_at(root), network=True, namespaces=namespaces) as place:
+        patient = replace(place, time_limit=1.0, grace=30.0, folder=root / "app")
+        with pytest.raises(RetryableStepError, match=r"slow\.sh now took longer than 1 s"):
+            patient.call(script, "now")
+        assert processes_of(place) == []
+    assert (root / "app/state").read_text() == "saved\n"
+
+
+def test_a_file_may_be_larger_than_what_is_printed(root: Path, namespaces: Callable[[], bool]):
+    with confined(context_at(root), network=True, namespaces=namespaces) as place:
+        small = replace(place, output_limit=65536, file_limit=1024 * 1024)
+        (root / "big").write_bytes(bytes(2 * 1024 * 1024))
+        arguments = ("if=big", f"of={place.home}/file", "bs=1024")
+        small.call(Path("/bin/dd"), *arguments, "count=1024")
+        with pytest.raises(RetryableStepError, match="dd if=big failed"):
+            small.call(Path("/bin/dd"), *arguments, "count=1025")
+
+
 class _AbortedError(BaseException):
     pass
 

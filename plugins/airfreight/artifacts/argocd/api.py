@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from airfreight.errors import ArtifactError, AuthenticationError, NotFoundError, TransientError
+from airfreight.model.masking import mask
 
 _LONGEST_MESSAGE = 300
 
@@ -65,7 +66,7 @@ class Api:
         document = _json(response) or {}
         said = document.get("message") or document.get("error")
         if isinstance(said, str):
-            hidden = said.replace(self.secret, "***") if self.secret else said
+            hidden = mask(said, (self.secret,))
             text = f"{text}: {hidden[:_LONGEST_MESSAGE]}"
         if status == 404:
             return NotFoundError(text)
