@@ -100,7 +100,8 @@ class StepLog(Protocol):
 class StepSettings:
     """Settings that steps obey; all doors are closed by default.
 
-    `allow_loopback`: http and git steps and charts' repositories may be on this machine (on in demo and tests).
+    `allow_loopback`: what http and git steps reach, mail servers and charts' repositories may be on this machine (on in
+    demo and tests).
     `allow_credentials_over_http`: a login may travel unencrypted (on in demo and tests).
     `max_oci_push_artifact_size`: bytes that oci-push copies to another repository; -1 is no limit, 0 allows no copy.
     `expression_limits`: those of each expression that a step evaluates itself.
