@@ -47,11 +47,11 @@ def git(
 
 
 class GitHttpServer:
-    """Serves bare repositories on this machine; with `user` and `password` it wants that login.
+    """Serves bare repositories on this machine; it wants the login `user` and `password`; with `read_only`, no push.
 
-    With `tls` it speaks https. `redirects` sends a repository's requests to another base URL; `authorizations` is every
-    such header that came. `api` answers what comes below /api/: it gets method, path with query, headers, body; returns
-    status and JSON.
+    With `tls` it speaks https; `variables` are those of Git's server program. `redirects` sends a repository's requests
+    to another base URL; `authorizations` is every such header that came. `api` answers what comes below /api/: it gets
+    method, path with query, headers, body; returns status and JSON.
     """
 
     def __init__(
@@ -60,9 +60,12 @@ class GitHttpServer:
         self.root = root
         self.user = user
         self.password = password
+        self.read_only = False
+        self.writes = 0  # requests to push, refused or not
         self.redirects: dict[str, str] = {}
         self.authorizations: list[str] = []
         self.api: Api | None = None
+        self.variables: dict[str, str] = {}
         self._server = ThreadingHTTPServer(
             ("127.0.0.1", 0), type("Handler", (_Handler,), {"git": self})
         )
@@ -145,25 +148,31 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._answer()
 
+    do_HEAD = do_GET
     do_PUT = do_PATCH = do_DELETE = do_POST
 
     def log_message(self, format: str, *args: object) -> None:
         """Keep the test output quiet."""
 
     def _answer(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        length = int(self.headers.get("Content-Length", "0"))
+        body = self.rfile.read(length)
         authorization = self.headers.get("Authorization", "")
         if authorization:
             self.git.authorizations.append(authorization)
         if self.git.api and self.path.startswith("/api/"):
-            self._ask(self.git.api, body)
+            if len(body) == length:  # half a request is none
+                self._ask(self.git.api, body)
             return
+        self.git.writes += "git-receive-pack" in self.path
         name = self.path.split("/")[1].removesuffix(".git")
         if name in self.git.redirects:
             rest = self.path.split("/", 2)[2]
             self._plain(302, {"Location": f"{self.git.redirects[name]}/{rest}"})
         elif not self.git.accepts(authorization):
             self._plain(401, {"WWW-Authenticate": 'Basic realm="git"'})
+        elif self.git.read_only and "git-receive-pack" in self.path:
+            self._plain(403, {})
         else:
             self._run(body)
 
@@ -201,6 +210,7 @@ class _Handler(BaseHTTPRequestHandler):
             "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
             "REMOTE_USER": self.git.user,
             "REMOTE_ADDR": "127.0.0.1",
+            **self.git.variables,
         }
         program = shutil.which("git") or "git"
         done = subprocess.run(

@@ -147,10 +147,13 @@ class DebianRegistry:
         """Return a blob."""
         return self._http.get(f"/v2/{repository}/blobs/{digest}").raise_for_status().content
 
-    def writes(self, repository: str, kind: str = "") -> int:
-        """Return how many requests to write blobs or manifests (`kind`, or both) came so far."""
+    def writes(self, repository: str, kind: str = "", status: str = "") -> int:
+        """Return how many requests to write blobs or manifests (`kind`, or both) came so far.
+
+        With `status` only those are counted that the registry answered with it.
+        """
         lines = (Path(self._folder.name) / "log").read_text(errors="replace").splitlines()
-        found = re.compile(rf'"(PUT|POST|PATCH) /v2/{repository}/{kind}')
+        found = re.compile(rf'"(PUT|POST|PATCH) /v2/{repository}/{kind}[^"]*" {status}')
         return sum(bool(found.search(line)) for line in lines)
 
     def delete_image(self, repository: str, digest: str) -> None:

@@ -1,4 +1,5 @@
-"""Airflow's REST API as far as `airfreight get` reads it, over registers in memory; every call is counted."""
+"""Airflow's REST API as far as the command reads it, over registers in memory; every call is counted,
+and none may write."""
 
 from __future__ import annotations
 
@@ -22,22 +23,31 @@ class Rest:
     def __init__(self, pipeline: Pipeline) -> None:
         self.calls: list[str] = []
         self._assets = [
-            *((warehouse_asset("shop", name), pipeline.stores[name]) for name in ("web",)),
+            *(
+                (warehouse_asset("shop", name), pipeline.stores[name])
+                for name in pipeline.warehouses
+            ),
             *((stage_asset("shop", name), pipeline.stores[name]) for name in pipeline.stages),
         ]
 
     def get(self, *words: str) -> str:
         """Return what ``airfreight get <words>`` prints."""
+        code, out, err = self.run("get", *words)
+        assert code == 0, err
+        return out
+
+    def run(self, *words: str) -> tuple[int, str, str]:
+        """Return the exit code of ``airfreight <words>`` and what it wrote to standard output and error."""
         out, err = io.StringIO(), io.StringIO()
-        environ = {"AIRFREIGHT_TOKEN": "t"}
+        environ = {"AIRFREIGHT_TOKEN": "t", "AIRFREIGHT_USERNAME": "alice"}
         world = World(out, err, environ, lambda seconds: None, httpx.MockTransport(self._answer))
-        code = main(["get", *words], world)
-        assert code == 0, err.getvalue()
-        return out.getvalue()
+        return main(words, world), out.getvalue(), err.getvalue()
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         path = unquote(request.url.raw_path.decode().partition("?")[0])
         self.calls.append(path)
+        if request.method != "GET":
+            return httpx.Response(405)
         if path.startswith(_PREFIX):
             number, _, key = path.removeprefix(_PREFIX).partition("/state-store")
             return self._state(int(number), key.removeprefix("/"), request.url.params)

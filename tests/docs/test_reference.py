@@ -184,6 +184,15 @@ def test_every_command_and_every_option_of_it_is_named(command: str, options: se
         assert re.search(rf"{option}(?![\w-])", page), option
 
 
+def test_every_step_at_which_a_plan_stops_is_named() -> None:
+    listed = re.search(
+        r"A plan stops at these steps: (.*?)\.", section("docs/cli.md", "plan"), re.S
+    )
+    assert listed
+    named = set(re.findall(r"`([\w-]+)`", listed[1]))
+    assert named == {step.kind for step in builtin_steps() if step.outside_effect}
+
+
 @pytest.mark.parametrize("variable", ["API_URL", "USERNAME", "PASSWORD", "TOKEN"])
 def test_every_variable_of_the_commands_help_is_explained(variable: str) -> None:
     name = f"AIRFREIGHT_{variable}"

@@ -14,13 +14,18 @@ from tests.live.world import World
 
 def airfreight(world: World, project: str, *words: str) -> tuple[int, str, str]:
     """Return the exit code and what was written to standard output and error."""
+    return call(world, *words, "--project", project)
+
+
+def call(world: World, *words: str) -> tuple[int, str, str]:
+    """Return the same of a command that takes no option ``--project``."""
     environ = {
         "AIRFREIGHT_API_URL": world.stack.url,
         "AIRFREIGHT_USERNAME": "admin",
         "AIRFREIGHT_PASSWORD": "admin",
     }
     out, err = io.StringIO(), io.StringIO()
-    code = main([*words, "--project", project], Terminal(out, err, environ, time.sleep))
+    code = main(words, Terminal(out, err, environ, time.sleep))
     return code, out.getvalue(), err.getvalue()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from tests.live.manifests import PASSES, auto, project, stage, warehouse
-from tests.live.terminal import airfreight, rows
+from tests.live.terminal import airfreight, call, rows
 from tests.live.world import SHARED_GIT, World, run_id_of
 from tests.mail_server import MailServer
 
@@ -84,6 +84,15 @@ def check_command(world: World, alias: str, run: str) -> None:
     )
     assert (code, err) == (0, ""), out
     assert f"approved/{freight['name']}" in world.register(f"airfreight://{PROJECT}/stages/lab")
+
+    folder = str(world.folder / "include" / "pipelines")
+    code, out, err = call(
+        world, "plan", PROJECT, "--freight", alias, "--stage", "lab", "--pipelines", folder
+    )
+    assert code == 0, err
+    assert f"Plan: Freight {alias} " in out
+    assert "Available: approved by admin" in out
+    assert "Comes to its end" in out
 
     assert (
         airfreight(world, PROJECT, "respond", f"prod/{alias}", "--approve", "--message", "go")[0]

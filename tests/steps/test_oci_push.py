@@ -1,15 +1,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from pydantic import ValidationError
 
@@ -472,48 +469,6 @@ def test_a_registry_at_a_forbidden_address_is_not_asked(tmp_path: Path, host: st
     closed = replace(context(tmp_path), http=partial(guarded_client, allow_loopback=False))
     with pytest.raises(TerminalStepError, match="requests there are refused"):
         run(closed, f"{host}/a/b:1", f"{host}/a/b:2")
-
-
-def killed_at(context: StepContext, method: str, part: str, moment: str) -> StepContext:
-    """Return the context with clients in which the process dies at the first such request or at its response."""
-
-    def die(event: httpx.Request | httpx.Response) -> None:
-        request = event.request if isinstance(event, httpx.Response) else event
-        if request.method == method and part in request.url.path:
-            os._exit(9)
-
-    def make(**options: Any) -> httpx.Client:
-        client = context.http(**options)
-        client.event_hooks = {moment: [die]}
-        return client
-
-    return replace(context, http=make)
-
-
-@pytest.mark.parametrize(
-    ("method", "part", "moment", "pushed"),
-    [
-        ("PUT", "/blobs/", "response", 0),
-        ("PUT", "/manifests/", "request", 0),
-        ("PUT", "/manifests/", "response", 1),
-    ],
-    ids=["while-layers-are-sent", "right-before", "right-after"],
-)
-def test_a_killed_push_that_runs_again_moves_the_tag_once(
-    registries: Registries, tmp_path: Path, method: str, part: str, moment: str, pushed: int
-):
-    repository = f"killed/{moment}{pushed}{part.strip('/')}"
-    source = f"{registries.basic.host}/acme/web:1.0"
-    target = f"{registries.token.host}/{repository}:1"
-    doomed = killed_at(opened(tmp_path, source, target), method, part, moment)
-    process = get_context("fork").Process(target=run, args=(doomed, source, target))
-    process.start()
-    process.join(60)
-    assert process.exitcode == 9
-    assert registries.token.writes(repository, "manifests/") == pushed
-    output = push(tmp_path, source, target)
-    assert output["digest"] == digest_of(registries.token.manifest(repository, "1"))
-    assert registries.token.writes(repository, "manifests/") == 1
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ def argument_parser() -> argparse.ArgumentParser:
     _add_refresh(commands)
     _add_approve(commands)
     _add_promote(commands)
+    _add_plan(commands)
     _add_abort(commands)
     _add_respond(commands)
     _add_eval(commands)
@@ -63,8 +64,16 @@ def _command(commands: _Commands, name: str, text: str) -> argparse.ArgumentPars
 
 def _add_connection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--project", help="the project; needed where a name is in several")
+    _add_airflow(parser)
+
+
+def _add_airflow(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--api-url", help="where Airflow is; else AIRFREIGHT_API_URL")
     parser.add_argument("--username", help="else AIRFREIGHT_USERNAME")
+
+
+def _add_pipelines(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--pipelines", type=Path, default=Path("include/pipelines"), metavar="DIR")
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
@@ -82,7 +91,7 @@ def _add_validate(commands: _Commands) -> None:
         commands, "validate", "Check manifests as Airflow would; needs no running Airflow."
     )
     parser.add_argument("projects", nargs="*", metavar="project", help="none: all of them")
-    parser.add_argument("--pipelines", type=Path, default=Path("include/pipelines"), metavar="DIR")
+    _add_pipelines(parser)
     _add_output(parser)
 
 
@@ -137,6 +146,18 @@ def _add_promote(commands: _Commands) -> None:
     _add_freight_and_stage(parser)
     _add_connection(parser)
     _add_wait(parser)
+
+
+def _add_plan(commands: _Commands) -> None:
+    parser = _command(
+        commands,
+        "plan",
+        "Show what a promotion would commit and where it would stop; pushes nothing.",
+    )
+    parser.add_argument("project", help="the project, as the folder of its manifests is called")
+    _add_freight_and_stage(parser)
+    _add_pipelines(parser)
+    _add_airflow(parser)
 
 
 def _add_abort(commands: _Commands) -> None:

@@ -102,10 +102,11 @@ def _content(view: WarehouseView, entry: IndexEntry) -> tuple[dict[str, Any], st
         return {"problem": "unreadable"}, "unreadable"
     if freight is None:
         return {"problem": "its content is gone"}, "its content is gone"
-    return freight.to_json(), ", ".join(_artifacts(freight.content))
+    return freight.to_json(), ", ".join(artifacts_of(freight.content))
 
 
-def _artifacts(content: FreightContent) -> list[str]:
+def artifacts_of(content: FreightContent) -> list[str]:
+    """Return each artifact with its version, as people write it."""
     return [
         *(f"{image.repo_url}:{image.tag or image.digest[:19]}" for image in content.images),
         *(

@@ -70,6 +70,8 @@ def _exit_of(error: AirfreightError) -> Exit:
 def _run(args: argparse.Namespace, world: World) -> Exit:
     if args.command == "validate":
         return _validate(args, world)
+    if args.command == "plan":
+        return _plan(args, world)
     if args.command in ("eval", "select", "step"):
         from airfreight.cli.commands import evaluate, select, step
 
@@ -97,3 +99,13 @@ def _validate(args: argparse.Namespace, world: World) -> Exit:
     from airfreight.compile.project import project_names, project_problems
 
     return validate.run(args, world, project_names, project_problems)
+
+
+def _plan(args: argparse.Namespace, world: World) -> Exit:
+    # Seconds: it imports Airflow, which knows Connections and settings.
+    from airfreight.cli.commands import plan
+    from airfreight.cli.connection import connected
+    from airfreight.compile.project import project_names
+
+    with connected(args, world) as api:
+        return plan.run(args, world, api, project_names)

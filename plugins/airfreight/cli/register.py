@@ -5,19 +5,22 @@ A register grows with the Freight that passed. Read by key, a question costs as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from airfreight.cli.api import AirflowApi
+from airfreight.cli.api import AirflowApi, AssetInfo
 from airfreight.cli.directory import Directory, Place
 from airfreight.errors import NotFoundError, RefusedError
+from airfreight.manifests.findings import suggest
 from airfreight.model.freight import Freight, FreightOrigin
+from airfreight.model.naming import metadata_asset
 from airfreight.runtime.availability import Registers
 from airfreight.runtime.records import Hold
 from airfreight.runtime.stage_register import StageRegister
+from airfreight.runtime.store import StateStore
 from airfreight.runtime.warehouse_register import WarehouseRegister
 
 
@@ -104,6 +107,13 @@ def list_warehouse(api: AirflowApi, place: Place) -> WarehouseView:
     return WarehouseView(place, WarehouseRegister(SnapshotStore(api.state(place.asset_id))))
 
 
+def metadata_store(api: AirflowApi, assets: Iterable[AssetInfo], project: str) -> StateStore:
+    """Return the metadata of a project's Stages and Freight; empty where Airflow has no asset for them yet."""
+    uri = metadata_asset(project)
+    found = next((asset for asset in assets if asset.uri == uri), None)
+    return KeyStore(partial(api.stored, found.id)) if found is not None else SnapshotStore({})
+
+
 def _keys(api: AirflowApi, place: Place) -> KeyStore:
     return KeyStore(partial(api.stored, place.asset_id))
 
@@ -139,7 +149,19 @@ def resolve_freight(
     reference = name or alias or ""
     with reading(", ".join(views)):
         registers = Registers({key: view.register for key, view in views.items()}, {})
+        _check_near(reference, registers)
         freight = registers.resolve(reference)
     if name is None and freight.alias != alias:
         raise NotFoundError(f"no Freight has the alias {alias!r}; see `airfreight get freight`")
     return freight
+
+
+def _check_near(reference: str, registers: Registers) -> None:
+    """Raise NotFoundError where nothing fits `reference` but an alias is near it."""
+    warehouses = registers.warehouses.values()
+    if any(register.find(reference) for register in warehouses):
+        return
+    aliases = (entry.alias for register in warehouses for entry in register.index())
+    hint = suggest(reference, aliases)
+    if hint:
+        raise NotFoundError(f"no Freight is named {reference!r}; {hint}")

@@ -68,7 +68,8 @@ def _credential(connection: Connection) -> Credential:
 def _missing(connection_id: str) -> SettingsError:
     return SettingsError(
         f"there is no usable Connection {connection_id!r}; make it with `airflow connections add "
-        f"{connection_id} --conn-type http --conn-login <user> --conn-password <token>`"
+        f"{connection_id} --conn-type http --conn-login <user> --conn-password <token>`, "
+        f"or set AIRFLOW_CONN_{connection_id.upper()} where this ran"
     )
 
 

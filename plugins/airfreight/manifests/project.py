@@ -20,7 +20,7 @@ from airfreight.manifests.pipelines import Pipeline, connect, find_edges
 from airfreight.manifests.references import Declared, check_pipelines, check_references
 from airfreight.model.channel import MessageChannel
 from airfreight.model.project import ConfigMap, Project, ProjectConfig, RepositoryCredential
-from airfreight.model.stage import PromotionTask, Stage
+from airfreight.model.stage import PromotionTask, Stage, TaskReference
 from airfreight.model.warehouse import Warehouse
 from airfreight.steps.registry import StepRegistry
 
@@ -56,6 +56,12 @@ class LoadedProject:
     digest: str
     pipelines: tuple[Pipeline, ...]
     argocd_connection: str
+
+    def find_task(self, reference: TaskReference) -> PromotionTask | None:
+        """Return the task that a step refers to."""
+        cluster = reference.kind == "ClusterPromotionTask"
+        tasks = self.cluster_tasks if cluster else self.tasks
+        return next((task for task in tasks if task.name == reference.name), None)
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def _check_expressions(step: Step, path: Path, found: Findings) -> None:
         if not _holds_expression(step.if_):
             found.error((*path, "if"), "expected an expression", "write it as ${{ … }}")
         _check_text(step.if_, (*path, "if"), found, IN_STEPS, _STEP_VARIABLES)
-    for place, text in _texts(step.config, (*path, "config")):
+    for place, text in texts_in(step.config, (*path, "config")):
         _check_text(text, place, found, IN_STEPS, _STEP_VARIABLES)
     if step.uses == "git-clone" and isinstance(step.config.get("checkout"), dict):
         message = "expected a list of checkouts; one mapping is read as a list of one"
@@ -81,15 +81,16 @@ def check_variables(
         _check_text(variable.value, (*path, index, "value"), found, IN_VARS, known)
 
 
-def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
+def texts_in(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Yield every text in a config with its place, keys excepted."""
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield from _texts(item, (*path, key))
+            yield from texts_in(item, (*path, key))
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _texts(item, (*path, index))
+            yield from texts_in(item, (*path, index))
 
 
 def _check_text(

@@ -148,7 +148,7 @@ class GateOperator(HITLOperator):
             self._skip(f"this run has been promoted to {self.stage_name}")
 
     def _digest(self, stage: Stage) -> str:
-        return steps_digest(*inflate(stage, self.runtime.find_task))
+        return steps_digest(*inflate(stage, self.runtime.project.find_task))
 
     def _wait(self, wait: Wait) -> NoReturn:
         latest = utc_now() + timedelta(seconds=read_settings().gate_look_interval)

@@ -16,7 +16,7 @@ from airfreight.hooks.state_store import AssetStateStore
 from airfreight.manifests.project import LoadedProject, Pipeline
 from airfreight.model.freight import Freight
 from airfreight.model.naming import FORWARD, FREIGHT, GATE, PROMOTE, VERIFY, stage_task_id
-from airfreight.model.stage import PromotionTask, Stage, TaskReference
+from airfreight.model.stage import Stage
 from airfreight.runtime.availability import Registers
 from airfreight.runtime.gate import RunFacts
 from airfreight.runtime.objects import ProjectObjects
@@ -74,12 +74,6 @@ class PipelineRuntime:
     def stage(self, name: str) -> Stage:
         """Return a Stage of the pipeline by name."""
         return next(stage for stage in self.pipeline.stages if stage.name == name)
-
-    def find_task(self, reference: TaskReference) -> PromotionTask | None:
-        """Return the task that a step refers to."""
-        cluster = reference.kind == "ClusterPromotionTask"
-        tasks = self.project.cluster_tasks if cluster else self.project.tasks
-        return next((task for task in tasks if task.name == reference.name), None)
 
     def sources_of(self, stage: Stage) -> tuple[set[str], set[str]]:
         """Return the names of the Warehouses and of the Stages whose registers a decision on `stage` reads."""

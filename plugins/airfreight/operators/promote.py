@@ -139,7 +139,7 @@ class PromoteOperator(BaseOperator):
         if asked is not None:
             raise AirfreightError(f"{asked.reason_shown}; clear the gate to ask again")
         self._wait_for_turn(context, mine, subject.register)
-        inflated = inflate(stage, self.runtime.find_task)
+        inflated = inflate(stage, self.runtime.project.find_task)
         superseded = check_decision(
             mine.decision, freight, stage, steps_digest(*inflated), registers, now
         )

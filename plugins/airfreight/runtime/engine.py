@@ -126,7 +126,7 @@ class PromotionEngine:
             unknown = self._registry.explain_unknown(step.uses)
             return self._ended(step, status, Verdict(StepStatus.ERRORED, unknown))
         if len(status.executions) <= status.current_step:
-            refusal = self._refuse_start(step, promotion, status)
+            refusal = self.refuse_start(step, promotion, status)
             if refusal is not None:
                 return self._ended(step, status, refusal)
             started = _execution(step, started_at=self._clock())
@@ -140,10 +140,10 @@ class PromotionEngine:
         context = self._context_for(step, promotion, status.state.get(step.alias))
         return self._judged(step, kind, status, attempt_step(kind, config, context))
 
-    def _refuse_start(
+    def refuse_start(
         self, step: InflatedStep, promotion: Promotion, status: PromotionStatus
     ) -> Verdict | None:
-        """Return why the step does not start, or None where it does: asked once, before its first run."""
+        """Return why the current step does not start, or None where it does: asked once, before its first run."""
         if not step.if_:
             if has_failed(status.executions):
                 return Verdict(StepStatus.SKIPPED, "skipped: an earlier step failed")
@@ -157,6 +157,10 @@ class PromotionEngine:
             text = f"if must yield true or false, not {kind}; write it as ${{{{ … }}}}"
             return Verdict(StepStatus.ERRORED, text)
         return None if answer else Verdict(StepStatus.SKIPPED, "skipped: if is false")
+
+    def redact(self, text: str) -> str:
+        """Return `text` without the passwords that expressions read."""
+        return self._sources.redact(text)
 
     def _judged(
         self,

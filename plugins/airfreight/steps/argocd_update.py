@@ -40,6 +40,7 @@ class ArgocdUpdateStep(PromotionStep[ArgocdUpdateConfig]):
 
     kind = "argocd-update"
     config_type = ArgocdUpdateConfig
+    outside_effect = "changes an Argo CD Application"
     default_timeout = timedelta(minutes=5)
     uses_workdir = False
 

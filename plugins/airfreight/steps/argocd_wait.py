@@ -47,6 +47,7 @@ class ArgocdWaitStep(PromotionStep[ArgocdWaitConfig]):
 
     kind = "argocd-wait"
     config_type = ArgocdWaitConfig
+    outside_effect = "waits for Argo CD"
     default_timeout = timedelta(minutes=5)
     uses_workdir = False
 

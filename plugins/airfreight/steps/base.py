@@ -163,6 +163,7 @@ class StepContext:
     `http` makes a client; steps never build their own transport.
     `redact` hides the passwords that the step's expressions read.
     `actor` is the person who decided on the Promotion; empty: it is automatic.
+    `planning`: nothing outside may change: what a step would push as a part of its work stays in the clone.
     `argocd` opens the project's Argo CD; entering it raises SettingsError where it cannot be opened.
     `record_event` keeps an event in the Stage's register; one of a step that has one already changes nothing.
     `channel` opens a message channel by kind and name; raises SettingsError where it cannot be opened.
@@ -186,6 +187,7 @@ class StepContext:
     objects: KargoObjects = field(default_factory=NoObjects)
     freight: Mapping[str, Freight] = field(default_factory=dict)
     actor: str = ""
+    planning: bool = False
     argocd: Callable[[], AbstractContextManager[Applications]] = no_argocd
     record_event: Callable[[AuditEvent], None] = no_audit_trail
     channel: Callable[[str, str], OpenChannel] = no_channel
@@ -215,14 +217,21 @@ class PromotionStep(ABC, Generic[ConfigT]):
     `kind` is the name in `uses`. `config_type` types `config`. `default_timeout` None means none.
     `uses_workdir`: whether the step reads or writes the work directory; one that does keeps it alive over a deferral.
     `propagates_output`: whether the output also becomes the output of the task around the step.
+    `outside_effect`: what a run changes or waits for outside the work directory, such as "opens a pull request"; empty
+    where it only reads. A plan stops there, and so at every kind that does not say.
     """
 
     kind: ClassVar[str]
     config_type: type[ConfigT]
+    outside_effect: ClassVar[str] = "may change something outside, as its kind does not say"
     default_timeout: ClassVar[timedelta | None] = None
     default_error_threshold: ClassVar[int] = 1
     uses_workdir: ClassVar[bool] = True
     propagates_output: ClassVar[bool] = False
+
+    def effect_of(self, config: ConfigT) -> str:  # noqa: ARG002 for kinds that only some configs make harmless
+        """Return the `outside_effect` of a run with this config."""
+        return self.outside_effect
 
     @abstractmethod
     def run(self, config: ConfigT, context: StepContext) -> StepResult:

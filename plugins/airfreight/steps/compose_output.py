@@ -26,6 +26,7 @@ class ComposeOutputStep(PromotionStep[ComposeOutputConfig]):
 
     kind = "compose-output"
     config_type = ComposeOutputConfig
+    outside_effect = ""
     uses_workdir = False
     propagates_output = True
 

@@ -28,6 +28,7 @@ class CopyStep(PromotionStep[CopyConfig]):
 
     kind = "copy"
     config_type = CopyConfig
+    outside_effect = ""
 
     def run(self, config: CopyConfig, context: StepContext) -> StepResult:
         source = context.workdir.existing(config.in_path)

@@ -41,6 +41,7 @@ class DeleteStep(PromotionStep[DeleteConfig]):
 
     kind = "delete"
     config_type = DeleteConfig
+    outside_effect = ""
 
     def run(self, config: DeleteConfig, context: StepContext) -> StepResult:
         # All are looked up before anything goes, so that a bad path costs nothing.

@@ -32,6 +32,7 @@ class DocumentParseStep(PromotionStep[DocumentParseConfig]):
     """Reads one document, changes nothing."""
 
     config_type = DocumentParseConfig
+    outside_effect = ""
 
     @abstractmethod
     def parsed(self, text: str) -> Mapping[str, Any]:

@@ -17,6 +17,7 @@ class FailStep(PromotionStep[FailConfig]):
 
     kind = "fail"
     config_type = FailConfig
+    outside_effect = ""
     uses_workdir = False
 
     def run(self, config: FailConfig, context: StepContext) -> StepResult:  # noqa: ARG002

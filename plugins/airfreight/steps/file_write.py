@@ -47,6 +47,7 @@ class FileWriteStep(PromotionStep[FileWriteConfig]):
 
     kind = "file-write"
     config_type = FileWriteConfig
+    outside_effect = ""
 
     def run(self, config: FileWriteConfig, context: StepContext) -> StepResult:
         try:

@@ -67,6 +67,7 @@ class GhaDispatchWorkflowStep(PromotionStep[GhaDispatchWorkflowConfig]):
 
     kind = "gha-dispatch-workflow"
     config_type = GhaDispatchWorkflowConfig
+    outside_effect = "starts a workflow of GitHub Actions"
     uses_workdir = False
 
     def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:

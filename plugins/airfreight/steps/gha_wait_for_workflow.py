@@ -46,6 +46,7 @@ class GhaWaitForWorkflowStep(PromotionStep[GhaWaitForWorkflowConfig]):
 
     kind = "gha-wait-for-workflow"
     config_type = GhaWaitForWorkflowConfig
+    outside_effect = "waits for a workflow of GitHub Actions"
     uses_workdir = False
 
     def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:

@@ -17,6 +17,7 @@ class GitClearStep(PromotionStep[GitClearConfig]):
 
     kind = "git-clear"
     config_type = GitClearConfig
+    outside_effect = ""
 
     def run(self, config: GitClearConfig, context: StepContext) -> StepResult:
         """Stage what is untracked and remove all that is tracked."""

@@ -91,6 +91,7 @@ class GitCloneStep(PromotionStep[GitCloneConfig]):
 
     kind = "git-clone"
     config_type = GitCloneConfig
+    outside_effect = ""
 
     def __init__(self, keys: SigningKeys | None = None) -> None:
         self._keys = keys or SigningKeys()
@@ -109,11 +110,13 @@ class GitCloneStep(PromotionStep[GitCloneConfig]):
             own = (config.author and config.author.signing_key) or ""
             self._keys.keep(bare, own)
             key = own or (remote.credential.signing_key if remote.credential else "")
-            commits = {
-                checkout.key: _CheckoutRun(git, checkout, context, key).make(config)
-                for checkout in config.checkout
-            }
-        return StepResult(output={"commits": commits})
+            commits, made = {}, []
+            for checkout in config.checkout:
+                run = _CheckoutRun(git, checkout, context, key)
+                commits[checkout.key] = run.make(config)
+                made += run.new_branches
+        message = f"new branch: {', '.join(made)}" if made else ""
+        return StepResult(output={"commits": commits}, message=message)
 
 
 class _CheckoutRun:
@@ -128,6 +131,7 @@ class _CheckoutRun:
         self._place = _free_place(context, checkout.path)
         self._context = context
         self._signing_key = signing_key
+        self.new_branches: list[str] = []
 
     def make(self, config: GitCloneConfig) -> str:
         """Return the SHA that was checked out."""
@@ -167,7 +171,10 @@ class _CheckoutRun:
         return f"commit {named!r}" if named else f"tag {self._checkout.tag!r}"
 
     def _create(self, branch: str, config: GitCloneConfig) -> None:
-        """Push an empty commit as the new `branch`: dated by the Promotion, so that a repeat makes the same."""
+        """Push an empty commit as the new `branch`: dated by the Promotion, so that a repeat makes the same.
+
+        In a plan the branch is in the clone only.
+        """
         if not self._checkout.create:
             hint = "" if self._checkout.branch is None else "; create: true would make it"
             raise NotFoundError(f"{self._url} has no branch {branch!r}{hint}")
@@ -179,9 +186,11 @@ class _CheckoutRun:
             commit = git.run(
                 "commit-tree", *sign, tree, "-m", "Initial commit", environment=dated_author
             )
-        self._context.check_fence()
-        self._git.run("push", "--quiet", "origin", f"{commit}:refs/heads/{branch}")
+        if not self._context.planning:
+            self._context.check_fence()
+            self._git.run("push", "--quiet", "origin", f"{commit}:refs/heads/{branch}")
         self._git.run("update-ref", f"refs/heads/{branch}", commit)
+        self.new_branches.append(branch)
 
     def _has(self, name: str) -> bool:
         found = self._git.attempt(

@@ -32,6 +32,7 @@ class GitCommitStep(PromotionStep[GitCommitConfig]):
 
     kind = "git-commit"
     config_type = GitCommitConfig
+    outside_effect = ""
 
     def __init__(self, keys: SigningKeys | None = None) -> None:
         self._keys = keys or SigningKeys()

@@ -43,6 +43,7 @@ class GitMergePRStep(PromotionStep[GitMergePRConfig]):
 
     kind = "git-merge-pr"
     config_type = GitMergePRConfig
+    outside_effect = "merges a pull request"
     uses_workdir = False
 
     def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:

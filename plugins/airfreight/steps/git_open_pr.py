@@ -56,6 +56,7 @@ class GitOpenPRStep(PromotionStep[GitOpenPRConfig]):
 
     kind = "git-open-pr"
     config_type = GitOpenPRConfig
+    outside_effect = "opens a pull request"
     uses_workdir = False
 
     def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from airfreight.artifacts.git import GitClient, GitOutcome
+from airfreight.artifacts.git import GitClient
 from airfreight.artifacts.git_urls import commit_url
 from airfreight.errors import RetryableStepError
 from airfreight.steps.base import PromotionStep, StepConfig, StepContext, StepResult
@@ -23,13 +23,13 @@ from airfreight.steps.git_worktree import (
     require_ref_name,
     step_errors,
 )
+from airfreight.steps.own_branch import pushed_before
 from airfreight.steps.push_target import delay_before, target_branch
 
-# "failed to update ref" and "reference already exists" are how git's own server words a lost race for a lock.
-_OVERTAKEN = re.compile(
-    r"! \[(?:remote )?rejected\].*\((?:non-fast-forward|fetch first|cannot lock ref|incorrect old value"
-    r"|failed to update ref|reference already exists)"
-)
+# Why a ref was refused is the server's own words, in any language, and not read: a look at the branch tells.
+_REFUSED = re.compile(r"^ ! \[", re.MULTILINE)
+# While the branch stays where it is. Two, for others' lock may have been in the way once.
+_MOST_REFUSALS = 2
 
 
 class GitPushConfig(StepConfig):
@@ -66,6 +66,7 @@ class GitPushStep(PromotionStep[GitPushConfig]):
 
     kind = "git-push"
     config_type = GitPushConfig
+    outside_effect = "pushes to the repository"
 
     def __init__(
         self,
@@ -91,7 +92,12 @@ class GitPushStep(PromotionStep[GitPushConfig]):
             )
             require_policy(context.settings.git_push_integration_policy)
             with signed(worktree.git, self._keys.find(worktree), context.started_at) as git:
-                self._push(git, branch, config, context)
+                own = config.generate_target_branch
+                kept = pushed_before(git, branch, context.started_at) if own else None
+                if kept is None:
+                    self._push(git, branch, config, context)
+                else:
+                    git.run("reset", "--quiet", "--keep", kept)
             return StepResult(output=_output(worktree, branch, config))
 
     def _push(
@@ -100,29 +106,30 @@ class GitPushStep(PromotionStep[GitPushConfig]):
         force = config.force or config.generate_target_branch
         policy = context.settings.git_push_integration_policy
         options = ["--force"] if force else []
+        refusals = 0
         for attempt in range(config.max_attempts):
             if attempt:
                 self._sleep(delay_before(attempt, self._chance()))
-            before = "" if force else integrate(git, branch, policy, context.started_at)
+            before = (
+                _tip(git, branch) if force else integrate(git, branch, policy, context.started_at)
+            )
             context.check_fence()
             outcome = git.attempt("push", *options, "origin", f"HEAD:refs/heads/{branch}")
             if outcome.status == 0:
                 return
-            if not _was_overtaken(git, branch, before, outcome):
+            if not _REFUSED.search(outcome.stderr):
+                raise git.error("push", outcome)
+            refusals = refusals + 1 if _tip(git, branch) == before else 0
+            if refusals == _MOST_REFUSALS:
                 raise git.error("push", outcome)
         raise RetryableStepError(
             f"others pushed to branch {branch!r} before each of {config.max_attempts} attempts"
         )
 
 
-def _was_overtaken(git: GitClient, branch: str, before: str, outcome: GitOutcome) -> bool:
-    """Say whether others came first: the server says so, or the branch is no longer at `before`."""
-    if _OVERTAKEN.search(outcome.stderr):
-        return True
-    if "[rejected]" not in outcome.stderr and "[remote rejected]" not in outcome.stderr:
-        return False
-    now = git.attempt("ls-remote", "origin", f"refs/heads/{branch}")
-    return now.status == 0 and now.stdout[:40] != before
+def _tip(git: GitClient, branch: str) -> str:
+    """Return the SHA that the remote branch has, empty where there is none."""
+    return git.run("ls-remote", "origin", f"refs/heads/{branch}").partition("\t")[0]
 
 
 def _output(worktree: Worktree, branch: str | None, config: GitPushConfig) -> dict[str, Any]:

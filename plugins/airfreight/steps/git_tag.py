@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from airfreight.artifacts.git import dated
+from airfreight.artifacts.git import GitClient, dated
 from airfreight.errors import TerminalStepError
 from airfreight.steps.base import PromotionStep, StepConfig, StepContext, StepResult
 from airfreight.steps.git_signing import SigningKeys, signed
@@ -30,6 +30,7 @@ class GitTagStep(PromotionStep[GitTagConfig]):
 
     kind = "git-tag"
     config_type = GitTagConfig
+    outside_effect = ""
 
     def __init__(self, keys: SigningKeys | None = None) -> None:
         self._keys = keys or SigningKeys()
@@ -50,8 +51,28 @@ class GitTagStep(PromotionStep[GitTagConfig]):
             made = worktree.git.run("rev-parse", reference)
             if before and before != made and not config.force:
                 worktree.git.run("update-ref", reference, before, made)
-                raise TerminalStepError(
-                    f"there is a tag {config.tag!r} already, and it is another one: "
-                    "choose another name, or set force"
+                if not _made_before(worktree.git, before, made):
+                    raise TerminalStepError(
+                        f"there is a tag {config.tag!r} already, and it is another one: "
+                        "choose another name, or set force"
+                    )
+                return StepResult(
+                    output={"commit": worktree.git.run("rev-parse", f"{before}^{{commit}}")}
                 )
             return StepResult(output={"commit": worktree.head})
+
+
+def _made_before(git: GitClient, before: str, made: str) -> bool:
+    """Say whether the tag `before` is what this Promotion made of an earlier HEAD, before others' commits came on top.
+
+    Name, tagger, date and message tell; the date is the Promotion's start.
+    """
+    below = git.attempt("merge-base", "--is-ancestor", f"{before}^{{commit}}", "HEAD").status == 0
+    return below and _label(git, before) == _label(git, made)
+
+
+def _label(git: GitClient, tag: str) -> list[str]:
+    """Return a tag without what it points at and without its signature, which covers that."""
+    text = git.run("cat-file", "-p", tag)
+    lines = text.partition("-----BEGIN ")[0].splitlines()
+    return [line for line in lines if not line.startswith("object ")]

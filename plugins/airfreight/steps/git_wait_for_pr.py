@@ -32,6 +32,7 @@ class GitWaitForPRStep(PromotionStep[GitWaitForPRConfig]):
 
     kind = "git-wait-for-pr"
     config_type = GitWaitForPRConfig
+    outside_effect = "waits for a pull request"
     uses_workdir = False
 
     def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:

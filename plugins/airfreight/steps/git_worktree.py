@@ -107,6 +107,14 @@ class Worktree:
         return self.git.run("rev-parse", "HEAD")
 
 
+def worktrees_of(context: StepContext) -> list[Worktree]:
+    """Return what the git-clone step whose context this is has checked out; nothing for any other step."""
+    records = sorted(bare_repository(context).glob("worktrees/*/gitdir"))
+    places = [linked_place(record.parent) for record in records]
+    root = context.workdir.root.resolve()
+    return [open_worktree(context, os.path.relpath(place, root)) for place in places]
+
+
 def open_worktree(context: StepContext, path: str) -> Worktree:
     """Return the worktree that `path` is or lies in; raises TerminalStepError where a git-clone made none."""
     root = context.workdir.root.resolve()

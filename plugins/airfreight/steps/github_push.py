@@ -31,6 +31,7 @@ from airfreight.errors import (
 from airfreight.steps.base import PromotionStep, StepConfig, StepContext, StepResult
 from airfreight.steps.git_integration import integrate, require_policy
 from airfreight.steps.git_worktree import Text, Worktree, open_worktree
+from airfreight.steps.own_branch import pushed_before
 from airfreight.steps.pull_request import client_of, waiting_out_limits
 from airfreight.steps.push_target import delay_before, target_branch
 
@@ -80,6 +81,7 @@ class GitHubPushStep(PromotionStep[GitHubPushConfig]):
 
     kind = "github-push"
     config_type = GitHubPushConfig
+    outside_effect = "pushes to the repository"
 
     def __init__(
         self,
@@ -111,6 +113,7 @@ class GitHubPushStep(PromotionStep[GitHubPushConfig]):
             github=github,
             branch=branch,
             force=config.force or config.generate_target_branch,
+            own=config.generate_target_branch,
             context=context,
         )
         try:
@@ -137,17 +140,23 @@ class GitHubPushStep(PromotionStep[GitHubPushConfig]):
 
 @dataclass(frozen=True)
 class _Replay:
-    """One push: from the checkout's HEAD to `branch`."""
+    """One push: from the checkout's HEAD to `branch`, which is the Promotion's `own` or not."""
 
     worktree: Worktree
     hosting: HostingClient
     github: GitHub
     branch: str
     force: bool
+    own: bool
     context: StepContext
 
     def attempt(self) -> str:
         """Push once; return why GitHub refuses to set the branch (somebody else moved it), else an empty text."""
+        if self.own:
+            kept = pushed_before(self.worktree.git, self.branch, self.context.started_at)
+            if kept is not None:
+                self._sync(kept)
+                return ""
         if not self.force:
             policy = self.context.settings.git_push_integration_policy
             integrate(self.worktree.git, self.branch, policy, self.context.started_at)

@@ -41,6 +41,7 @@ class HelmTemplateStep(PromotionStep[HelmTemplateConfig]):
 
     kind = "helm-template"
     config_type = HelmTemplateConfig
+    outside_effect = ""
 
     def run(self, config: HelmTemplateConfig, context: StepContext) -> StepResult:
         chart = context.workdir.existing(config.path)

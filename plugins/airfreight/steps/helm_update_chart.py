@@ -38,6 +38,7 @@ class HelmUpdateChartStep(PromotionStep[HelmUpdateChartConfig]):
 
     kind = "helm-update-chart"
     config_type = HelmUpdateChartConfig
+    outside_effect = ""
 
     def run(self, config: HelmUpdateChartConfig, context: StepContext) -> StepResult:
         chart = context.workdir.existing(config.path)

@@ -79,6 +79,7 @@ class HttpStep(PromotionStep[HttpConfig]):
 
     kind = "http"
     config_type = HttpConfig
+    outside_effect = "sends a request that may change something"
 
     def run(self, config: HttpConfig, context: StepContext) -> StepResult:
         response = _request(config, context)
@@ -94,6 +95,10 @@ class HttpStep(PromotionStep[HttpConfig]):
             message=f"HTTP ({status}) response is no success yet",
             retry_after=config.poll_interval if judged else _ASK_AGAIN,
         )
+
+    def effect_of(self, config: HttpConfig) -> str:
+        # Later steps need what is read, and HTTP calls these two methods safe.
+        return "" if config.method in ("GET", "HEAD") else f"sends a {config.method} request"
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ class HttpDownloadStep(PromotionStep[HttpDownloadConfig]):
 
     kind = "http-download"
     config_type = HttpDownloadConfig
+    outside_effect = ""
 
     def __init__(self, most: int = 100 * _MIB) -> None:
         self._most = most

@@ -42,6 +42,7 @@ class KustomizeBuildStep(PromotionStep[KustomizeBuildConfig]):
 
     kind = "kustomize-build"
     config_type = KustomizeBuildConfig
+    outside_effect = ""
 
     def run(self, config: KustomizeBuildConfig, context: StepContext) -> StepResult:
         folder = find_kustomization(context, config.path).parent

@@ -53,6 +53,7 @@ class KustomizeSetImageStep(PromotionStep[KustomizeSetImageConfig]):
 
     kind = "kustomize-set-image"
     config_type = KustomizeSetImageConfig
+    outside_effect = ""
 
     def run(self, config: KustomizeSetImageConfig, context: StepContext) -> StepResult:
         file = find_kustomization(context, config.path)

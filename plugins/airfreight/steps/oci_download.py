@@ -41,6 +41,7 @@ class OciDownloadStep(PromotionStep[OciDownloadConfig]):
 
     kind = "oci-download"
     config_type = OciDownloadConfig
+    outside_effect = ""
 
     def __init__(self, most: int = 100 * _MIB) -> None:
         self._most = most

@@ -51,6 +51,7 @@ class OciPushStep(PromotionStep[OciPushConfig]):
 
     kind = "oci-push"
     config_type = OciPushConfig
+    outside_effect = "pushes to a registry"
     uses_workdir = False
 
     def run(self, config: OciPushConfig, context: StepContext) -> StepResult:

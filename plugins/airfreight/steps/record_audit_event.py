@@ -29,6 +29,7 @@ class RecordAuditEventStep(PromotionStep[RecordAuditEventConfig]):
     kind = "record-audit-event"
     config_type = RecordAuditEventConfig
     uses_workdir = False
+    outside_effect = "records an event in the register"
 
     def run(self, config: RecordAuditEventConfig, context: StepContext) -> StepResult:
         event = AuditEvent(

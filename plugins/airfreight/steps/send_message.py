@@ -88,6 +88,7 @@ class SendMessageStep(PromotionStep[SendMessageConfig]):
     kind = "send-message"
     config_type = SendMessageConfig
     uses_workdir = False
+    outside_effect = "sends a message"
 
     def __init__(self, slack_api: str = SLACK) -> None:
         self._slack_api = slack_api

@@ -19,6 +19,7 @@ class SetFreightAliasStep(PromotionStep[SetFreightAliasConfig]):
 
     kind = "set-freight-alias"
     config_type = SetFreightAliasConfig
+    outside_effect = "changes an alias in the register"
     uses_workdir = False
 
     def run(self, config: SetFreightAliasConfig, context: StepContext) -> StepResult:

@@ -29,6 +29,7 @@ class SetMetadataStep(PromotionStep[SetMetadataConfig]):
 
     kind = "set-metadata"
     config_type = SetMetadataConfig
+    outside_effect = "changes metadata in the register"
     uses_workdir = False
 
     def run(self, config: SetMetadataConfig, context: StepContext) -> StepResult:

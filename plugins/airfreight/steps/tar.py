@@ -37,6 +37,7 @@ class TarStep(PromotionStep[TarConfig]):
 
     kind = "tar"
     config_type = TarConfig
+    outside_effect = ""
 
     def __init__(self, limits: ArchiveLimits = KARGO_LIMITS) -> None:
         self._limits = limits

@@ -30,6 +30,7 @@ class TfApplyStep(PromotionStep[TfApplyConfig]):
 
     kind = "tf-apply"
     config_type = TfApplyConfig
+    outside_effect = "applies changes with Terraform"
 
     def __init__(self, find: FindProgram = find_terraform) -> None:
         self._find = find

@@ -41,6 +41,7 @@ class TfOutputStep(PromotionStep[TfOutputConfig]):
 
     kind = "tf-output"
     config_type = TfOutputConfig
+    outside_effect = "runs Terraform, which may start any program"
 
     def __init__(self, find: FindProgram = find_terraform) -> None:
         self._find = find

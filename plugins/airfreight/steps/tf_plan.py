@@ -33,6 +33,7 @@ class TfPlanStep(PromotionStep[TfPlanConfig]):
 
     kind = "tf-plan"
     config_type = TfPlanConfig
+    outside_effect = "runs Terraform, which locks the state and may start any program"
 
     def __init__(self, find: FindProgram = find_terraform) -> None:
         self._find = find

@@ -45,6 +45,7 @@ class UntarStep(PromotionStep[UntarConfig]):
 
     kind = "untar"
     config_type = UntarConfig
+    outside_effect = ""
 
     def __init__(self, limits: ArchiveLimits = KARGO_LIMITS) -> None:
         self._limits = limits

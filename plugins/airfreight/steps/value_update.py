@@ -31,6 +31,7 @@ class ValueUpdateStep(PromotionStep[ValueUpdateConfig]):
     """Sets values; the output `commitMessage` lists them. On any error the file stays as it was."""
 
     config_type = ValueUpdateConfig
+    outside_effect = ""
 
     @abstractmethod
     def changed(self, text: str, updates: Sequence[tuple[str, Any]]) -> str:

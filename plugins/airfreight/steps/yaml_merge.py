@@ -25,6 +25,7 @@ class YamlMergeStep(PromotionStep[YamlMergeConfig]):
 
     kind = "yaml-merge"
     config_type = YamlMergeConfig
+    outside_effect = ""
 
     def run(self, config: YamlMergeConfig, context: StepContext) -> StepResult:
         found = [

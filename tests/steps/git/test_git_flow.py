@@ -8,9 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -201,6 +199,34 @@ def test_a_generated_branch_is_named_by_the_promotion_and_forced(
     assert len(server.log("app", branch)) == 2
 
 
+def test_a_generated_branch_that_has_the_change_already_stays_with_what_people_added(
+    new_bench: BenchMaker, server: GitHttpServer
+) -> None:
+    """Guard: `pushed_before`; without it the repeat throws away the commit of a person."""
+    server.create("app", {"a.txt": "one\n"})
+    _, pushed = promote(new_bench(), server.url("app"), generateTargetBranch=True)
+    branch = pushed.output["branch"]
+    with_fix = git_commit_on(server, branch, {"b.txt": "fixed\n"})
+    server.commit("app", {"theirs.txt": "x\n"}, "Theirs")
+    bench = new_bench()
+    _, again = promote(bench, server.url("app"), generateTargetBranch=True)
+    assert again.output == {"branch": branch, "commit": with_fix}
+    assert server.log("app", branch)[0][0] == with_fix
+    assert (bench.root / "src/b.txt").read_text() == "fixed\n"
+
+
+def git_commit_on(server: GitHttpServer, branch: str, files: dict[str, str]) -> str:
+    """Put a commit on top of a branch of the server, as a reviewer does."""
+    bare = server.path("app")
+    git("branch", "--force", "review", branch, cwd=bare)
+    git("symbolic-ref", "HEAD", "refs/heads/review", cwd=bare)
+    made = server.commit("app", files, "Fix", branch="review")
+    git("symbolic-ref", "HEAD", "refs/heads/main", cwd=bare)
+    git("update-ref", f"refs/heads/{branch}", made, cwd=bare)
+    git("update-ref", "-d", "refs/heads/review", cwd=bare)
+    return made
+
+
 def test_a_tag_is_pushed_by_name(bench: Bench, server: GitHttpServer) -> None:
     head = server.create("app", {"a.txt": "one\n"})
     bench.clone(server.url("app"))
@@ -208,31 +234,6 @@ def test_a_tag_is_pushed_by_name(bench: Bench, server: GitHttpServer) -> None:
     result = bench.run(GitPushStep(), path="src", tag="v1")
     assert result.output == {"commit": head}
     assert git("rev-parse", "v1", cwd=server.path("app")) == head
-
-
-def test_five_who_push_at_once_all_arrive(new_bench: BenchMaker, server: GitHttpServer) -> None:
-    server.create("app", {"a.txt": "one\n"})
-    benches = [new_bench() for _ in range(5)]
-    for number, bench in enumerate(benches):
-        bench.clone(server.url("app"))
-        (bench.root / f"src/{number}.txt").write_text("x\n")
-        bench.run(GitCommitStep(), path="src", message=f"Number {number}")
-    start = threading.Barrier(5)
-
-    def push(bench: Bench) -> Any:
-        start.wait()
-        pause = threading.Event()
-
-        def sleep(seconds: float) -> None:
-            pause.wait(seconds / 10)
-
-        step = GitPushStep(sleep=sleep)
-        return bench.run(step, path="src").output
-
-    with ThreadPoolExecutor(5) as pool:
-        outputs = list(pool.map(push, benches))
-    assert len(server.log("app")) == 6
-    assert {output["commit"] for output in outputs} <= {sha for sha, _ in server.log("app")}
 
 
 def commit_behind_a_lock(bench: Bench, server: GitHttpServer) -> Path:
@@ -249,7 +250,16 @@ def commit_behind_a_lock(bench: Bench, server: GitHttpServer) -> Path:
 def test_a_push_that_is_always_overtaken_gives_up_after_its_attempts(
     bench: Bench, server: GitHttpServer
 ) -> None:
-    commit_behind_a_lock(bench, server)
+    server.create("app", {"a.txt": "one\n"})
+    bench.clone(server.url("app"))
+    (bench.root / "src/a.txt").write_text("two\n")
+    bench.run(GitCommitStep(), path="src", message="Ours")
+    names = iter("bcd")
+
+    def push_theirs() -> None:
+        server.commit("app", {next(names): "x"}, "Theirs")
+
+    bench.check_fence = push_theirs
     waits: list[float] = []
     with pytest.raises(RetryableStepError, match="before each of 3 attempts"):
         bench.run(GitPushStep(sleep=waits.append, chance=lambda: 1.0), path="src", maxAttempts=3)

@@ -65,6 +65,25 @@ def test_a_tag_of_the_name_that_is_another_stays_unless_forced(cloned: Bench) ->
     assert tag(cloned, message="Second", force=True) != first
 
 
+def test_a_tag_of_an_earlier_try_stays_where_others_pushed_before_the_next(
+    cloned: Bench, new_bench: Callable[[], Bench], server: GitHttpServer
+) -> None:
+    """Guard: `_made_before`; without it the promotion ends, though its tag is there."""
+    tagged = server.log("app")[0][0]
+    first = tag(cloned)
+    cloned.run(GitPushStep(), path="src", tag="v1")
+    server.commit("app", {"a.txt": "theirs\n"}, "Theirs")
+    fresh = new_bench()
+    fresh.clone(server.url("app"))
+    assert fresh.run(GitTagStep(), path="src", tag="v1", message="First").output == {
+        "commit": tagged
+    }
+    fresh.run(GitPushStep(), path="src", tag="v1")
+    assert git("rev-parse", "refs/tags/v1", cwd=server.path("app")) == first
+    with pytest.raises(TerminalStepError, match="there is a tag 'v1' already"):
+        tag(fresh, message="Second")
+
+
 def test_a_light_tag_of_others_is_not_replaced(cloned: Bench) -> None:
     git("tag", "v1", cwd=cloned.root / "src")
     with pytest.raises(TerminalStepError, match="there is a tag 'v1' already"):

@@ -134,6 +134,20 @@ def test_a_second_run_moves_nothing(
     assert hosted.run("for-each-ref") == before
 
 
+@pytest.mark.parametrize("verify", [False, True])
+def test_its_own_branch_stays_though_others_pushed_before_the_second_run(
+    bench: Bench, hosted: HostingServer, verify: bool
+) -> None:
+    bench = bench.with_settings(github_push_verify_untrusted_commits=verify)
+    outputs = []
+    for name in ("theirs.txt", "more.txt"):
+        clone(bench, hosted, branch="main")
+        commit(bench, "b.txt")
+        outputs.append(push(bench, generateTargetBranch=True).output)
+        hosted.git.commit(REPOSITORY, {name: "x"}, "Theirs")
+    assert outputs[0] == outputs[1]
+
+
 def test_others_commits_come_below_ones_own(bench: Bench, hosted: HostingServer) -> None:
     clone(bench, hosted, branch="main")
     commit(bench, "b.txt")
@@ -218,30 +232,6 @@ def test_a_merge_commit_keeps_its_parents(bench: Bench, hosted: HostingServer) -
     assert push(bench, targetBranch="new", force=True).status is StepStatus.SUCCEEDED
     assert hosted.run("log", "-1", "--format=%s", "new^1") == "Promote"
     assert hosted.run("log", "-1", "--format=%s", "new^2") == "Side"
-
-
-@pytest.mark.parametrize("moment", ["commits", "refs/heads", "staging"])
-@pytest.mark.parametrize("done", [True, False], ids=["after", "before"])
-def test_a_process_killed_around_a_write_leaves_one_commit(
-    bench: Bench, hosted: HostingServer, moment: str, done: bool
-) -> None:
-    bench = bench.with_settings(**VERIFY)
-    clone(bench, hosted, branch="main")
-    commit(bench, "b.txt")
-    answer = hosted.answer
-
-    def dies(method: str, target: str, headers: Any, body: bytes) -> tuple[int, Any]:
-        if method == "GET" or moment not in target:
-            return answer(method, target, headers, body)
-        if done:
-            answer(method, target, headers, body)
-        hosted.git.api = answer
-        return 500, {"message": "the process that asked is gone by now"}
-
-    hosted.git.api = dies
-    push(bench)
-    assert push(bench).status is StepStatus.SUCCEEDED
-    assert hosted.run("log", "--format=%s", "main").split("\n") == ["Promote", "First"]
 
 
 def test_elsewhere_than_on_github_it_is_refused(bench: Bench, hosted: HostingServer) -> None:

@@ -98,35 +98,6 @@ def test_another_promotion_opens_another_request(
     assert [one.number for one in hosted.requests] == [1, 2]
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
-@pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize("act", ["open", "merge"])
-def test_a_process_killed_around_a_write_leaves_one_effect(
-    bench: Bench, hosted: HostingServer, provider: str, moment: str, act: str
-) -> None:
-    branch = push_change(bench, hosted)
-    kind: Any = GitOpenPRStep
-    config = config_for(hosted, provider, sourceBranch=branch, targetBranch="main")
-    if act == "merge":
-        bench.run(kind, config)
-        kind, config = GitMergePRStep, config_for(hosted, provider, prNumber=1)
-    answer = hosted.answer
-
-    def dies(method: str, target: str, headers: Any, body: bytes) -> tuple[int, Any]:
-        if method == "GET":
-            return answer(method, target, headers, body)
-        if moment == "after":
-            answer(method, target, headers, body)
-        hosted.git.api = answer
-        return 500, {"message": "the process that asked is gone by now"}
-
-    hosted.git.api = dies
-    assert bench.run(kind, config).status is StepStatus.ERRORED
-    assert bench.run(kind, config).status is StepStatus.SUCCEEDED
-    assert len(hosted.requests) == 1
-    assert hosted.merges == (1 if act == "merge" else 0)
-
-
 def test_no_token_is_in_a_url_an_output_or_a_file(bench: Bench, hosted: HostingServer) -> None:
     ended = opened(bench, hosted, "github")
     assert TOKEN not in f"{ended} {hosted.asked}"

@@ -24,7 +24,7 @@ def run(
     """Print every problem of the chosen projects."""
     found = {
         name: problems_of(args.pipelines, name)
-        for name in _chosen(args.pipelines, args.projects, project_names)
+        for name in chosen_projects(args.pipelines, args.projects, project_names)
     }
     if args.output == "json":
         rows = [_row(name, p) for name, problems in found.items() for p in problems]
@@ -36,9 +36,10 @@ def run(
     return Exit.FAILED if wrong else Exit.OK
 
 
-def _chosen(
+def chosen_projects(
     pipelines: Path, asked: list[str], project_names: Callable[[Path], list[str]]
 ) -> list[str]:
+    """Return the projects that are asked for, or all where none is; raises SettingsError where one is not there."""
     try:
         known = project_names(pipelines)
     except OSError as error:
