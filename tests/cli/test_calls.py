@@ -8,10 +8,11 @@ import pytest
 
 from airfreight.model.audit import AuditEvent
 from airfreight.model.freight import FreightOrigin
+from airfreight.model.promotion import PromotionPhase, StepExecution
 from airfreight.runtime.records import Hold
 from tests.cli.rest import Rest
 from tests.runtime.many import passed
-from tests.runtime.memory import START
+from tests.runtime.memory import START, record
 
 
 @pytest.mark.parametrize("kind", ["stages", "promotions", "events"])
@@ -50,6 +51,19 @@ def test_the_events_of_stages_are_listed_and_chosen_by_type():
         ["alice", "approved", "it", "p"],
     ]
     assert len(Rest(pipeline).get("events", "--stage", "dev").splitlines()) == 1
+
+
+def test_a_stage_shows_what_its_promotion_left_for_its_health():
+    pipeline, freight = passed(10)
+    check = {"uses": "argocd-update", "config": {"apps": [{"name": "web", "namespace": "argocd"}]}}
+    steps = (StepExecution(alias="a"), StepExecution(alias="b", health_check=check))
+    made = record(freight, name="qa.01.x", phase=PromotionPhase.SUCCEEDED)
+    status = made.status.model_copy(update={"executions": steps})
+    pipeline.stage("qa").save(made.model_copy(update={"status": status}))
+    pipeline.put("qa", freight, hour=1, promotion="qa.01.x")
+    rows = {row["stage"]: row for row in json.loads(Rest(pipeline).get("stages", "-o", "json"))}
+    assert rows["qa"]["healthChecks"] == [check]
+    assert rows["prod"]["healthChecks"] == []
 
 
 def test_every_freight_is_listed_whatever_the_size_of_a_page():

@@ -242,12 +242,12 @@ def test_a_plan_without_an_effect_runs_to_its_end(desk: Desk) -> None:
     [
         (step("fail", "no", message="not today"), "Fails at no (fail): failed: not today"),
         (
-            step("yaml-update", "no", path="work/x", updates=[]),
+            step("yaml-update", "no", path="work/x", updates="${{ [] }}"),
             "Fails at no (yaml-update): invalid",
         ),
         (step("git-push", "no", path="nowhere"), "Stops at no (git-push)"),
         (
-            step("git-push", "no", pth="work"),
+            step("git-push", "no", path="${{ 7 }}"),
             "Fails at no (git-push): invalid git-push config: path",
         ),
     ],

@@ -101,7 +101,12 @@ def test_a_step_that_works_on_the_freight_itself_gets_it(desk: Desk) -> None:
 
 ENDS: dict[str, tuple[str, Any, str, str]] = {
     "failed": ("fail", {"message": "no"}, "Failed", "failed: no"),
-    "a config that is wrong": ("copy", {"inPath": "a"}, "Failed", "outPath: Field required"),
+    "a config that is wrong": (
+        "copy",
+        {"inPath": "a"},
+        "Failed",
+        "outPath: required field is missing",
+    ),
     "a terminal error": ("delete", {"path": "../x"}, "Errored", "leads out"),
     "an error that counts": (
         "file-write",

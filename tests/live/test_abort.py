@@ -117,7 +117,8 @@ def test_a_queued_promotion_is_aborted_before_it_begins(world: World, run: str) 
 
 
 def test_a_deferred_promotion_is_aborted_at_once(world: World, run: str) -> None:
-    """Guard: `request_abort` ends the Promotion in the register; the command wakes nobody up."""
+    """Guards: `request_abort` ends the Promotion in the register; the command wakes nobody up. `drop_kept_workdir`."""
+    assert work_directories(world, "waits", run)
     out = abort(world, "waits", "--reason", "wrong day")
     assert run in out
     world.wait_for_state(PIPELINE, run, "waits.promote", "failed")
@@ -125,6 +126,7 @@ def test_a_deferred_promotion_is_aborted_at_once(world: World, run: str) -> None
     assert status["phase"] == "Aborted"
     assert status["message"] == "aborted by admin: wrong day"
     assert [e["status"] for e in status["executions"]] == ["Aborted"]
+    assert work_directories(world, "waits", run) == []
 
 
 def test_what_was_marked_failed_has_ended_as_aborted_when_the_run_is_through(

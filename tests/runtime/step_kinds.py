@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ class AnyConfig(StepConfig, extra="allow"):
 class TypedConfig(StepConfig):
     repo_url: str = Field(alias="repoURL")
     depth: int = 0
+    token: str = Field(default="", repr=False)
 
 
 class NoLogins:
@@ -82,7 +83,9 @@ class ScriptedStep(PromotionStep[AnyConfig]):
     kind = "scripted"
     config_type = AnyConfig
 
-    def __init__(self, *answers: StepResult | Exception, timeout: timedelta | None = None) -> None:
+    def __init__(
+        self, *answers: StepResult | BaseException, timeout: timedelta | None = None
+    ) -> None:
         self._answers = list(answers)
         self.default_timeout = timeout  # type: ignore[misc]
         self.configs: list[dict[str, Any]] = []
@@ -92,7 +95,7 @@ class ScriptedStep(PromotionStep[AnyConfig]):
         self.configs.append(dict(config.model_extra or {}))
         self.previous.append(context.previous_output)
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         return answer
 
@@ -116,7 +119,7 @@ class World:
     def run(self, promotion: Promotion, status: PromotionStatus | None = None) -> PromotionStatus:
         engine = PromotionEngine(
             registry=self.registry,
-            context_for=context_for,
+            context_for=lambda *step: replace(context_for(*step), redact=self.sources.redact),
             clock=lambda: self.now,
             sleep=self._sleep,
             on_change=self.changes.append,

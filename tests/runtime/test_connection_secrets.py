@@ -133,6 +133,28 @@ LEAKS = {
 }
 
 
+NUMBERS = {"leading zeros": "0012345", "an exponent": "12345e2", "an underscore": "0x_1Fp4"}
+
+
+@pytest.mark.parametrize("password", NUMBERS.values(), ids=NUMBERS)
+def test_a_password_that_a_template_makes_a_number_is_not_shown_as_that(password):
+    secrets = ConnectionSecrets("shop", SECRETS, lambda _: Credential("", password))
+    world = World(sources=Sources(secret=secrets.own, redact=secrets.redact))
+    config = {"repoURL": "${{ secret('git').password }}"}
+    ended = world.run(promotion({"uses": "typed", "config": config}))
+    assert ended.message == "invalid typed config: repoURL: expected a string, found a number: ***"
+
+
+def test_a_password_at_the_edge_of_what_a_message_shows_is_not_cut_in_two():
+    """Guard: `_fault` of the attempt redacts before it cuts."""
+    world = Deployment().world()
+    for padding in range(330, 400):
+        depth = f"${{{{ quote(repeat('x', {padding}) + secret('chat').password) }}}}"
+        config = {"repoURL": "x", "depth": depth}
+        message = world.run(promotion({"uses": "typed", "config": config})).message
+        assert "xc" not in message
+
+
 @pytest.mark.parametrize("step", LEAKS.values(), ids=LEAKS)
 def test_no_message_of_an_expression_shows_a_password(step):
     world = Deployment().world()

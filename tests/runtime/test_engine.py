@@ -38,9 +38,22 @@ def run_once(*answers, timeout=None, **step):
         (RuntimeError("token=s3cret"), "Errored",
          'an unrecoverable error occurred: step "step-1" (scripted) raised RuntimeError;'
          " this is a fault of the step, its place is in the log"),
+        (SystemExit(3), "Errored",
+         'an unrecoverable error occurred: step "step-1" (scripted) raised SystemExit;'
+         " this is a fault of the step, its place is in the log"),
+        (None, "Errored",
+         'an unrecoverable error occurred: step "step-1" (scripted) raised AttributeError;'
+         " this is a fault of the step, its place is in the log"),
+        (StepResult(output={"at": START}), "Errored",
+         "an unrecoverable error occurred: the step put out what JSON cannot hold:"
+         " Object of type datetime is not JSON serializable"),
+        (StepResult(output={"n": float("nan")}), "Errored",
+         "an unrecoverable error occurred: the step put out what JSON cannot hold:"
+         " Out of range float values are not JSON compliant"),
     ],
     ids=["succeeded", "skipped", "aborted", "failed for good", "terminal", "retryable",
-         "failed, retryable", "errored without an error", "unexpected exception"],
+         "failed, retryable", "errored without an error", "unexpected exception", "exit",
+         "no result", "an output that is no JSON", "an output that is no number"],
 )  # fmt: skip
 def test_how_a_run_ends_is_how_its_step_ends(answer, status, message):
     _, ended = run_once(answer)
@@ -133,15 +146,46 @@ def test_a_config_that_breaks_is_not_retried_and_names_the_expression():
     assert "outputs.none.x" in execution.message
 
 
-def test_a_config_of_the_wrong_shape_fails_for_good_and_names_the_fields_not_the_values():
-    config = {"depth": "s3cret", "repourl": "x"}
+def test_a_config_of_the_wrong_shape_fails_for_good_and_names_every_field():
+    config = {"depth": [], "repourl": "x"}
     step = {"uses": "typed", "config": config, "retry": {"errorThreshold": 5}}
     (execution,) = World().run(promotion(step)).executions
     assert execution.status is StepStatus.FAILED
-    assert execution.message.startswith("invalid typed config: ")
-    for field in ("repoURL: ", "depth: ", "repourl: "):
-        assert field in execution.message
-    assert "s3cret" not in execution.message
+    assert execution.message == (
+        "invalid typed config: repoURL: required field is missing; "
+        "depth: expected a whole number, found a list; repourl: there is no such field"
+    )
+
+
+@pytest.mark.parametrize(
+    ("depth", "shown"),
+    [
+        ("${{ ctx.stage }}", 'expected a whole number, found a string: "dev"'),
+        ("${{ 1 / 2 }}", "expected a whole number, found a number: 0.5"),
+        ("${{ outputs.none }}", "expected a whole number, found nothing: null"),
+        ("${{ {'a': 1} }}", "expected a whole number, found a mapping"),
+        ("${{ quote(repeat('x', 900)) }}",
+         f'expected a whole number, found a string: "{"x" * 358}…'),
+    ],
+    ids=["a text", "a fraction", "nothing", "a mapping", "a long text"],
+)  # fmt: skip
+def test_a_value_that_does_not_fit_is_shown_as_it_was_evaluated(depth, shown):
+    step = {"uses": "typed", "config": {"repoURL": "x", "depth": depth}}
+    message = World().run(promotion(step)).message
+    assert message == f"invalid typed config: depth: {shown}"
+
+
+def test_a_value_of_a_field_that_nobody_shows_is_not_shown():
+    config = {"repoURL": "x", "token": "${{ 4711 }}"}
+    message = World().run(promotion({"uses": "typed", "config": config})).message
+    assert message == "invalid typed config: token: expected a string, found a number"
+
+
+def test_of_many_faults_the_first_ten_are_shown():
+    config = {"repoURL": "x", **{f"f{number}": 1 for number in range(12)}}
+    message = World().run(promotion({"uses": "typed", "config": config})).message
+    assert message.count("there is no such field") == 10
+    assert message.endswith("; and 2 more")
 
 
 def test_errors_are_retried_in_the_worker_with_growing_pauses():
@@ -151,6 +195,18 @@ def test_errors_are_retried_in_the_worker_with_growing_pauses():
     assert [c.executions[0].message for c in world.changes if c.executions][1:3] == [
         "busy; step will be retried"
     ] * 2
+
+
+def test_failed_without_an_error_is_not_counted_and_no_time_out_no_end():
+    no = StepResult(StepStatus.FAILED, message="503")
+    world, status = run_once(TRY_AGAIN, no, retry={"errorThreshold": 2, "timeout": "1h"})
+    made = promotion({**USES, "retry": {"errorThreshold": 2, "timeout": "1h"}})
+    for _ in range(3):
+        assert (statuses(status), status.executions[0].error_count) == (["Running"], 1)
+        status = world.run(made, status)
+    world.now = START + timedelta(hours=1)
+    ended = world.run(made, status)
+    assert ended.message == 'step "step-1" timed out after 1:00:00: 503'
 
 
 def test_the_threshold_is_met_by_the_nth_error():
@@ -168,6 +224,20 @@ def test_a_worker_sleeps_thirty_seconds_at_most_and_then_lets_go():
     again = world.run(promotion({**USES, "retry": {"errorThreshold": 20}}), waiting)
     assert again.retry_after == timedelta(seconds=32)
     assert world.slept == [1, 2, 4, 8]
+
+
+def test_a_threshold_of_0_is_the_kinds_own():
+    _, ended = run_once(TRY_AGAIN, retry={"errorThreshold": 0})
+    assert ended.message == 'step "step-1" met error threshold of 1: busy'
+
+
+def test_all_steps_of_a_turn_share_the_thirty_seconds():
+    world = World([ScriptedStep(*[TRY_AGAIN] * 4, StepResult(), TRY_AGAIN)])
+    patient = {**USES, "retry": {"errorThreshold": 20}}
+    waiting = world.run(promotion(patient, patient))
+    assert statuses(waiting) == ["Succeeded", "Running"]
+    assert world.slept == [1, 2, 4, 8] * 2
+    assert waiting.retry_after == timedelta(seconds=16)
 
 
 def test_a_poll_in_between_does_not_forgive_errors():
@@ -196,6 +266,28 @@ def test_a_step_that_waits_says_when_to_ask_again(answer, retry, expected):
     assert waiting.phase is PromotionPhase.RUNNING
     assert waiting.retry_after == timedelta(seconds=expected)
     assert waiting.executions[0].status is StepStatus.RUNNING
+
+
+def test_what_a_step_waits_for_its_attempt_and_its_next_try_are_kept_and_logged():
+    asked = StepResult(StepStatus.RUNNING, message="#7 is open", retry_after=timedelta(seconds=42))
+    world, waiting = run_once(TRY_AGAIN, asked, retry={"errorThreshold": 2})
+    told = [(e.attempts, e.message, e.next_try_at) for c in world.changes for e in c.executions]
+    again, later = START + timedelta(seconds=1), START + timedelta(seconds=43)
+    busy = (1, "busy; step will be retried", again)
+    assert told == [(1, "", None), busy, busy, (2, "#7 is open", later)]
+    assert [message for _, event, message in world.groups if event == "end"] == [
+        "Running: busy; step will be retried (attempt 1, next try at 2026-03-01 12:00:01Z)",
+        "Running: #7 is open (attempt 2, next try at 2026-03-01 12:00:43Z)",
+    ]
+    stored = PromotionStatus.model_validate_json(waiting.model_dump_json())
+    assert stored == waiting
+
+
+def test_a_step_that_ended_has_no_next_try():
+    world, waiting = run_once(RUNNING, StepResult())
+    ended = world.run(promotion(USES), waiting).executions[0]
+    assert (ended.attempts, ended.next_try_at) == (2, None)
+    assert abort(waiting, lambda: START, "").executions[0].next_try_at is None
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from airfreight.errors import RefusedError
+from airfreight.errors import RefusedError, RetryableStepError
 from airfreight.model.promotion import Promotion, PromotionPhase, PromotionStatus
 from airfreight.runtime.engine import PromotionEngine
 from airfreight.runtime.fence import Fence
@@ -15,7 +17,7 @@ from airfreight.runtime.records import PromotionRecord
 from airfreight.runtime.stage_register import StageRegister
 from airfreight.runtime.work import PromotionWork
 from airfreight.runtime.workspace import Workspace
-from airfreight.steps.base import StepConfig, StepContext, StepResult
+from airfreight.steps.base import StepConfig, StepContext, StepResult, StepSettings
 from airfreight.steps.registry import StepRegistry
 from airfreight.steps.workdir import WorkDirectory
 from tests.runtime.memory import MemoryStore
@@ -33,7 +35,10 @@ class Site:
         self.calls: list[str] = []
         self.waits = True
         self.on_call: Callable[[str], object] = lambda call: None
+        self.on_sleep: Callable[[Fence], object] = lambda fence: None
         self.uses_workdir = True
+        self.largest = 1000
+        self.written = 1
 
     def work(self, record: PromotionRecord) -> PromotionRecord:
         fence = Fence(self.register, "mine")
@@ -46,9 +51,9 @@ class Site:
             self.workdir = workdir
             return PromotionEngine(
                 registry=steps,
-                context_for=context_for,
+                context_for=self._context,
                 clock=lambda: START,
-                sleep=lambda seconds: None,
+                sleep=lambda seconds: self.on_sleep(fence),
                 on_change=on_change,
                 on_step=lambda alias, event, message: None,
                 sources=Sources(),
@@ -62,8 +67,14 @@ class Site:
             workspace=Workspace(self.workspace),
             kept=lambda: self.kept,
             steps=steps,
+            clock=lambda: START,
             engine_for=engine,
         ).run()
+
+    def _context(self, *step: Any) -> StepContext:
+        assert self.workdir is not None
+        settings = StepSettings(max_workspace_size=self.largest)
+        return replace(context_for(*step), workdir=self.workdir, settings=settings)
 
     def files(self) -> list[str]:
         assert self.workdir is not None
@@ -83,7 +94,7 @@ class _Write(EchoStep):
         self._site.calls.append("write")
         self._site.on_call("write")
         assert self._site.workdir is not None
-        (self._site.workdir.root / "made").touch()
+        (self._site.workdir.root / "made").write_bytes(b"x" * self._site.written)
         return StepResult(output={"made": True})
 
 
@@ -166,6 +177,79 @@ def test_a_promotion_whose_worker_died_begins_again_with_its_outputs(site):
     outcome = site.work(waiting.model_copy(update={"status": status}))
     assert site.calls == ["write", "wait", "write", "wait"]
     assert outcome.status.state["step-1"] == {"made": True}
+
+
+@pytest.mark.parametrize(("written", "phase"), [(1000, "Succeeded"), (1001, "Errored")])
+def test_a_step_that_leaves_the_work_directory_too_large_ends_for_good(site, written, phase):
+    site.waits, site.written = False, written
+    outcome = site.work(begun())
+    assert outcome.status.phase.value == phase
+    if phase == "Errored":
+        assert outcome.status.message.startswith(
+            "the work directory holds 1,001 bytes after this step, more than the 1,000 of the setting"
+        )
+        assert outcome.status.state["step-1"] == {"made": True}
+        assert list(site.workspace.iterdir()) == []
+
+
+def test_a_promotion_whose_work_directory_cannot_be_kept_ends_and_says_why(site):
+    site.kept.parent.write_text("a file where the folder should be")
+    outcome = site.work(begun())
+    assert outcome.status.phase is PromotionPhase.ERRORED
+    assert "cannot be kept in" in outcome.status.message
+    assert [step.status.value for step in outcome.status.executions] == ["Succeeded", "Errored"]
+    assert site.register.promotion(outcome.promotion.name) == outcome
+
+
+def test_a_promotion_whose_kept_work_directory_is_damaged_ends_and_says_why(site):
+    waiting = site.work(begun())
+    site.kept.write_bytes(b"no tar at all" * 100)
+    outcome = site.work(waiting)
+    assert outcome.status.phase is PromotionPhase.ERRORED
+    assert "cannot be restored" in outcome.status.message
+    assert site.calls == ["write", "wait"]
+
+
+def test_a_process_that_was_taken_over_when_its_step_began_to_wait_keeps_nothing(site):
+    """Guard: `Fence.check` before `save` in `PromotionWork`: what is kept belongs to the process that goes on."""
+    waiting = site.work(begun())
+    kept = site.kept.read_bytes()
+    lost = waiting.status.model_copy(update={"retry_after": None})
+    site.calls, site.written = [], 2
+
+    def overtake(key: str) -> None:
+        if key.startswith("promotion/") and site.calls == ["write", "wait"]:
+            Fence(site.register, "other").enter()
+
+    site.register = StageRegister(MemoryStore(before_set=overtake))
+    with pytest.raises(RefusedError, match="taken for dead"):
+        site.work(waiting.model_copy(update={"status": lost}))
+    assert site.kept.read_bytes() == kept
+
+
+@pytest.mark.parametrize(
+    ("on_sleep", "reason"),
+    [
+        (lambda fence: fence.stopped.set(), "was ended while it promoted"),
+        (lambda fence: Fence(fence.register, "other").enter(), "taken for dead"),
+    ],
+    ids=["aborted", "taken over"],
+)
+def test_a_retry_that_sleeps_in_the_worker_is_not_made_once_the_process_may_not_go_on(
+    site, on_sleep, reason
+):
+    """Guard: the engine's `on_change` after its sleep, which is `Fence.check`."""
+
+    def busy(call: str) -> None:
+        raise RetryableStepError("busy")
+
+    site.on_call, site.on_sleep = busy, on_sleep
+    record = begun()
+    patient = promotion({"uses": "write", "retry": {"errorThreshold": 9}})
+    with pytest.raises(RefusedError, match=reason):
+        site.work(record.model_copy(update={"promotion": patient}))
+    assert site.calls == ["write"]
+    assert list(site.workspace.iterdir()) == []
 
 
 @pytest.mark.parametrize("at_step", ["write", "wait"])

@@ -15,7 +15,9 @@ from airfreight.cli.tables import Row, moment
 from airfreight.errors import RefusedError
 from airfreight.model.audit import AuditEvent
 from airfreight.model.freight import FreightContent
-from airfreight.runtime.records import IndexEntry, PromotionSummary
+from airfreight.model.promotion import StepExecution, StepStatus
+from airfreight.runtime.records import Holding, IndexEntry, PromotionRecord, PromotionSummary
+from airfreight.runtime.stage_register import summarise
 
 _SHORT = 12
 
@@ -170,6 +172,7 @@ def _stage(
         ],
         "since": _iso(current.since if current is not None else None),
         "promotion": current.promotion if current is not None else None,
+        "healthChecks": _health_checks(view, current),
         "holds": {o: hold.model_dump(mode="json", by_alias=True) for o, hold in holds.items()},
         "requests": requests,
         "waiting": waiting,
@@ -186,10 +189,17 @@ def _stage(
     return row, cells
 
 
+def _health_checks(view: StageView, current: Holding | None) -> list[dict[str, Any]]:
+    """Return what the health of the Stage depends on since its Promotion; how healthy that is nobody wrote down."""
+    record = view.register.promotion(current.promotion) if current is not None else None
+    executions = () if record is None else record.status.executions
+    return [step.health_check for step in executions if step.health_check is not None]
+
+
 def promotion_listing(stages: Sequence[StageView], warehouses: Sequence[WarehouseView]) -> Listing:
     """Return the last Promotions of each Stage, newest first."""
     aliases = _aliases(warehouses)
-    headings = ("name", "freight", "phase", "actor", "started", "finished", "message")
+    headings = ("name", "freight", "phase", "step", "actor", "started", "finished", "message")
     return _listing(
         headings,
         (_promotion(view, line, aliases) for view in stages for line in view.register.promotions()),
@@ -199,6 +209,10 @@ def promotion_listing(stages: Sequence[StageView], warehouses: Sequence[Warehous
 def _promotion(
     view: StageView, line: PromotionSummary, aliases: dict[str, str]
 ) -> tuple[Row, tuple[str, ...]]:
+    record = None if line.phase.is_terminal else view.register.promotion(line.name)
+    # The list is written where a promotion begins, waits and ends; its own key at each step.
+    line = line if record is None else summarise(record)
+    step = _current_step(record)
     row = {
         "project": view.place.project,
         "stage": view.place.name,
@@ -211,11 +225,13 @@ def _promotion(
         "startedAt": _iso(line.started_at),
         "finishedAt": _iso(line.finished_at),
         "message": line.message,
+        "step": None if step is None else step.model_dump(mode="json", by_alias=True),
     }
     cells = (
         line.name,
         _call(line.freight, aliases),
         line.phase.value,
+        _step_in_words(step),
         line.actor,
         moment(line.started_at),
         moment(line.finished_at),
@@ -244,6 +260,20 @@ def _event(view: StageView, event: AuditEvent) -> tuple[Row, tuple[str, ...]]:
         event.promotion,
     )
     return row, cells
+
+
+def _current_step(record: PromotionRecord | None) -> StepExecution | None:
+    """Return the step that runs or waits."""
+    executions = () if record is None else record.status.executions
+    running = (step for step in executions if step.status is StepStatus.RUNNING)
+    return next(running, None)
+
+
+def _step_in_words(step: StepExecution | None) -> str:
+    if step is None:
+        return ""
+    text = f"{step.alias} ({step.uses}), attempt {step.attempts}"
+    return text if step.next_try_at is None else f"{text}, next try {moment(step.next_try_at)}"
 
 
 def _call(name: str, aliases: dict[str, str]) -> str:

@@ -106,6 +106,11 @@ def check_template(
     return errors
 
 
+def holds_expression(text: str) -> bool:
+    """Say whether evaluation may change `text`."""
+    return _opener(text, 0) >= 0
+
+
 def template_names(text: str, functions: Mapping[str, Function] = _NO_FUNCTIONS) -> set[str]:
     """Return the variables that the expressions of `text` use; broken ones use none.
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from airfreight.runtime.functions import Sources
 from airfreight.runtime.objects import ProjectObjects
 from airfreight.runtime.settings import Settings
 from airfreight.runtime.work import EngineFor
-from airfreight.runtime.workspace import Workspace
+from airfreight.runtime.workspace import Workspace, remove_expired
 from airfreight.steps.base import StepContext, StepLog, StepSettings
 from airfreight.steps.registry import StepRegistry
 from airfreight.steps.workdir import WorkDirectory
@@ -135,6 +136,7 @@ def _step_settings(settings: Settings, address: str) -> StepSettings:
         github_push_max_revisions=settings.github_push_max_revisions,
         github_push_verify_untrusted_commits=settings.github_push_verify_untrusted_commits,
         max_oci_push_artifact_size=settings.max_oci_push_artifact_size,
+        max_workspace_size=settings.max_workspace_size,
         author_name=settings.author_name,
         author_email=settings.author_email,
         expression_limits=settings.expression_limits(),
@@ -181,14 +183,35 @@ def kept_workdir(promotion: str) -> Path:
     Raises SettingsError where workers on several machines could not share it.
     """
     settings = read_settings()
-    if settings.shared_workspace_folder:
-        return Path(settings.shared_workspace_folder) / f"{promotion}.tar"
-    if not is_local_executor():
+    if not settings.shared_workspace_folder and not is_local_executor():
         raise SettingsError(
             "this promotion may wait, and any worker may go on with it: set [airfreight] "
             "shared_workspace_folder to a folder that all workers share"
         )
-    return _folder(settings) / "kept" / f"{promotion}.tar"
+    return _kept(promotion, settings)
+
+
+def drop_kept_workdir(promotion: str) -> None:
+    """Delete the work directory that waits for a Promotion that has ended; one that cannot be reached expires."""
+    with suppress(OSError, SettingsError):
+        _kept(promotion, read_settings()).unlink(missing_ok=True)
+
+
+def drop_expired_workdirs(now: datetime, log: StepLog) -> None:
+    """Delete what died or forgotten promotions left in the folders that this machine sees."""
+    settings = read_settings()
+    oldest = now - settings.workspace_lifetime()
+    for folder in (_folder(settings), _kept_folder(settings)):
+        for name in remove_expired(folder, oldest):
+            log.info("Deleted %s: nobody changed it since %s", folder / name, oldest)
+
+
+def _kept(promotion: str, settings: Settings) -> Path:
+    return _kept_folder(settings) / f"{promotion}.tar"
+
+
+def _kept_folder(settings: Settings) -> Path:
+    return Path(settings.shared_workspace_folder or _folder(settings) / "kept")
 
 
 def _folder(settings: Settings) -> Path:

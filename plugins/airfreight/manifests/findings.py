@@ -61,10 +61,16 @@ class Findings:
         """Note what is read but probably not meant."""
         self._add(path, message, hint, "warning", offset)
 
+    def error_key(self, path: Path, message: str, hint: str = "") -> None:
+        """Note an error in the key that ends `path`."""
+        self._note(self._locate_key(path), path, message, hint, "error")
+
     def warn_key(self, path: Path, message: str, hint: str = "") -> None:
         """Note something about the key that ends `path`."""
-        location = self.document.keys.get(path) or self.document.locate(path)
-        self._note(location, path, message, hint, "warning")
+        self._note(self._locate_key(path), path, message, hint, "warning")
+
+    def _locate_key(self, path: Path) -> Location:
+        return self.document.keys.get(path) or self.document.locate(path)
 
     def _add(
         self,

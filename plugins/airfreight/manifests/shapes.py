@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from airfreight.manifests.findings import Findings, suggest
@@ -57,8 +58,9 @@ def read_model(
     except ValidationError as error:
         errors = error.errors(include_url=False)
         for details in errors:
-            if not _follows(details, errors):
-                _explain(details, where, found)
+            if not follows(details, errors):
+                path = where(details["loc"])
+                found.error(path, *expectation(path, details))
         return None
 
 
@@ -80,7 +82,7 @@ def _prune(model: type[BaseModel], data: Any, path: Path, where: Where, found: F
 
 
 def _prune_value(annotation: Any, value: Any, path: Path, where: Where, found: Findings) -> Any:
-    nested = next(_models(annotation), None)
+    nested = next(models_in(annotation), None)
     if nested is None:
         return value
     if isinstance(value, list):
@@ -90,14 +92,27 @@ def _prune_value(annotation: Any, value: Any, path: Path, where: Where, found: F
     return _prune(nested, value, path, where, found)
 
 
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Yield the models that a field's annotation names."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for argument in get_args(annotation):
-        yield from _models(argument)
+        yield from models_in(argument)
 
 
-def _follows(details: ErrorDetails, errors: Sequence[ErrorDetails]) -> bool:
+def field_at(model: type[BaseModel], location: Sequence[str | int]) -> FieldInfo | None:
+    """Return the innermost field that pydantic's `location` names, or None."""
+    fields = {info.alias or name: info for name, info in model.model_fields.items()}
+    for index, part in enumerate(location):
+        info = fields.get(str(part))
+        if info is not None:
+            rest = location[index + 1 :]
+            inner = (field_at(nested, rest) for nested in models_in(info.annotation))
+            return next((field for field in inner if field is not None), info)
+    return None
+
+
+def follows(details: ErrorDetails, errors: Sequence[ErrorDetails]) -> bool:
     """Say whether a list is only too short because pydantic left out its wrong entries."""
     path = details["loc"]
     return details["type"] == "too_short" and any(
@@ -105,32 +120,33 @@ def _follows(details: ErrorDetails, errors: Sequence[ErrorDetails]) -> bool:
     )
 
 
-def _explain(details: ErrorDetails, where: Where, found: Findings) -> None:
-    path = where(details["loc"])
+def expectation(path: Path, details: ErrorDetails) -> tuple[str, str]:
+    """Return what was expected of the value at `path`, and a hint; the value is shown where few words are possible."""
     given = details["input"]
     kind = details["type"]
     context = details.get("ctx", {})
     if kind == "missing":
-        found.error(path, "required field is missing")
-    elif kind in _EXPECTED:
+        return "required field is missing", ""
+    if kind == "extra_forbidden":
+        return "there is no such field", ""
+    if kind in _EXPECTED:
         hint = "put it in quotes" if kind == "string_type" and _is_scalar(given) else ""
-        found.error(path, f"expected {_EXPECTED[kind]}, found {_name(given)}", hint)
-    elif kind == "literal_error":
+        return f"expected {_EXPECTED[kind]}, found {_name(given)}", hint
+    if kind == "literal_error":
         expected = str(context.get("expected", ""))
         hint = suggest(str(given), expected.replace("'", "").replace(" or ", ", ").split(", "))
-        found.error(path, f"expected {expected}, found {given!r}", hint)
-    elif kind == "too_short":
-        found.error(path, f"expected at least {context.get('min_length')} entry")
-    elif kind in ("less_than_equal", "greater_than_equal"):
+        return f"expected {expected}, found {given!r}", hint
+    if kind == "too_short":
+        return f"expected at least {context.get('min_length')} entry", ""
+    if kind in ("less_than_equal", "greater_than_equal"):
         limit = f"at most {context['le']}" if "le" in context else f"at least {context.get('ge')}"
-        found.error(path, f"expected {limit}")
-    elif kind == "value_error":
-        found.error(path, str(context.get("error", details["msg"])))
-    elif kind == "string_pattern_mismatch":
+        return f"expected {limit}", ""
+    if kind == "value_error":
+        return str(context.get("error", details["msg"])), ""
+    if kind == "string_pattern_mismatch":
         expected = _PATTERNS.get(str(path[-1]), f"a text that matches {context.get('pattern')}")
-        found.error(path, f"expected {expected}")
-    else:
-        found.error(path, details["msg"][:1].lower() + details["msg"][1:])
+        return f"expected {expected}", ""
+    return details["msg"][:1].lower() + details["msg"][1:], ""
 
 
 def _is_scalar(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Checks of steps that need no promotion: step kinds, aliases, and whether templates compile (`kargo.md` §1.8, §3).
+"""Checks of steps that need no promotion: kinds, configs, aliases, whether templates compile (`kargo.md` §1.8, §3).
 
 What is unknown only at run time (a variable that nobody sets is nil) is a warning, as Kargo accepts it.
 """
@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from airfreight.expr.functions import Function
-from airfreight.expr.templates import check_template, template_names
+from airfreight.expr.templates import check_template, holds_expression, template_names
+from airfreight.manifests.configs import check_config
 from airfreight.manifests.findings import Findings
 from airfreight.manifests.nodes import Path
 from airfreight.model.base import Variable
@@ -38,7 +39,10 @@ def check_steps(
         here = (*path, index)
         if step.task is not None and in_task:
             found.error((*here, "task"), "a task's step may not name a task", "write uses")
-        if step.uses and registry.find(step.uses) is None:
+        kind = registry.find(step.uses)
+        if kind is not None:
+            check_config(step.config, (*here, "config"), found, kind)
+        elif step.uses:
             found.error((*here, "uses"), registry.explain_unknown(step.uses))
         _check_alias(step, index, here, aliases, found)
         _check_expressions(step, here, found)
@@ -60,7 +64,7 @@ def _check_alias(
 def _check_expressions(step: Step, path: Path, found: Findings) -> None:
     check_variables(step.vars, (*path, "vars"), found, _STEP_VARIABLES)
     if step.if_:
-        if not _holds_expression(step.if_):
+        if not holds_expression(step.if_):
             found.error((*path, "if"), "expected an expression", "write it as ${{ … }}")
         _check_text(step.if_, (*path, "if"), found, IN_STEPS, _STEP_VARIABLES)
     for place, text in texts_in(step.config, (*path, "config")):
@@ -100,7 +104,7 @@ def _check_text(
     functions: Mapping[str, Function],
     variables: Collection[str],
 ) -> None:
-    if not _holds_expression(text):
+    if not holds_expression(text):
         return
     if len(text) > LONGEST_TEMPLATE:
         message = f"a text with expressions may have {LONGEST_TEMPLATE} characters"
@@ -111,7 +115,3 @@ def _check_text(
     for name in sorted(template_names(text, functions) - set(variables)):
         message = f"variable {name!r} is unknown; it is nil when the step runs"
         found.warn(path, message, offset=text.find(name))
-
-
-def _holds_expression(text: str) -> bool:
-    return "${{" in text or "${%" in text

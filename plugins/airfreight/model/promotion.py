@@ -86,6 +86,7 @@ class Promotion(Model):
 class StepExecution(Model):
     """How one step went so far; times are UTC.
 
+    Of one that waits `message` is its last answer, `attempts` how often it ran and `next_try_at` when it runs again.
     `health_check` is what a step that succeeded left behind for the Stage's health (`kargo.md` §2.9).
     """
 
@@ -94,6 +95,8 @@ class StepExecution(Model):
     status: StepStatus = StepStatus.RUNNING
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    attempts: int = 0
+    next_try_at: datetime | None = None
     error_count: int = 0
     message: str = ""
     continue_on_error: bool = False

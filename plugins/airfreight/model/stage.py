@@ -27,7 +27,7 @@ class TaskReference(Model):
 class Step(Model):
     """One step as written: `uses` a step kind or, in a Stage's template, refers to a `task`.
 
-    `config` is free JSON; the step kind types it when the step runs.
+    `config` is free JSON; its kind's model checks it when it is read, and again with its expressions evaluated.
     """
 
     uses: str = ""

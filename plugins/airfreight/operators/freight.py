@@ -9,6 +9,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from airfreight.errors import RefusedError
 from airfreight.hooks.runs import ENDED, skip_tasks, task_states
+from airfreight.hooks.step_context import drop_kept_workdir
 from airfreight.model.freight import Freight
 from airfreight.model.naming import GATE, PROMOTE, stage_task_id
 from airfreight.model.stage import Stage
@@ -115,6 +116,8 @@ class FreightOperator(BaseOperator):
             _check_abortable(facts.dag_id, request.run_id, name)
             asked = AbortRequest(actor=facts.actor, reason=request.reason, requested_at=utc_now())
             ended = request_abort(registers.stages[name], request.run_id, asked)
+            if ended is not None:
+                drop_kept_workdir(ended)
             what = f"Promotion {ended}" if ended is not None else f"run {request.run_id}"
             self.log.info("%s in Stage %s is %s", what, name, asked.reason_shown)
         self._skip(self.stage_tasks)

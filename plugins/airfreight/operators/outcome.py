@@ -9,6 +9,7 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException
 
 from airfreight.hooks.runs import task_states
+from airfreight.hooks.step_context import drop_kept_workdir
 from airfreight.model.naming import FREIGHT, GATE, PROMOTE, stage_task_id
 from airfreight.model.stage import Stage
 from airfreight.operators.pipeline import PipelineRuntime, run_facts, utc_now
@@ -57,8 +58,12 @@ class OutcomeOperator(BaseOperator):
     def _end_promotions(self, failed: set[str], registers: Registers, run_id: str) -> None:
         """End as Aborted what nobody carries out any more: a promote that waited was marked failed or cleared."""
         for stage in self.runtime.pipeline.stages:
-            if stage_task_id(stage.name, PROMOTE) in failed:
-                end_aborted(registers.stages[stage.name], run_id, ENDED_IN_AIRFLOW, utc_now())
+            if stage_task_id(stage.name, PROMOTE) not in failed:
+                continue
+            register = registers.stages[stage.name]
+            ended = end_aborted(register, run_id, ENDED_IN_AIRFLOW, utc_now())
+            if ended is not None:
+                drop_kept_workdir(ended)
 
     def _causes(
         self, stage: Stage, failed: set[str], register: StageRegister, run_id: str

@@ -18,7 +18,13 @@ from airfreight.errors import AirfreightError
 from airfreight.hooks.decisions import decisions_of, read_decision
 from airfreight.hooks.processes import end_children, watched
 from airfreight.hooks.runs import promotion_has_ended, skip_tasks
-from airfreight.hooks.step_context import engine_maker, kept_workdir, workspace
+from airfreight.hooks.step_context import (
+    drop_expired_workdirs,
+    drop_kept_workdir,
+    engine_maker,
+    kept_workdir,
+    workspace,
+)
 from airfreight.model.naming import GATE, PROMOTE, VERIFY, stage_task_id
 from airfreight.model.promotion import PromotionPhase
 from airfreight.operators.pipeline import (
@@ -99,7 +105,9 @@ class PromoteOperator(BaseOperator):
         if asked is None and not fence.stopped.is_set():
             return None
         reason = asked.reason_shown if asked is not None else ENDED_IN_AIRFLOW
-        end_aborted(register, run_id, reason, utc_now())
+        ended = end_aborted(register, run_id, reason, utc_now())
+        if ended is not None:
+            drop_kept_workdir(ended)
         return reason
 
     def resume(self, context: Context, event: Any = None) -> Any:  # noqa: ARG002
@@ -113,6 +121,8 @@ class PromoteOperator(BaseOperator):
             self.runtime.refuse_disabled(f"Stage {self.stage_name}")
             record = self._begin(context, subject, fence)
         if record.status.phase.is_terminal:
+            # Somebody ended it while it waited.
+            drop_kept_workdir(record.promotion.name)
             return self._end(context, record, subject.registers)
         return self._work(context, record, subject.registers, fence)
 
@@ -153,6 +163,8 @@ class PromoteOperator(BaseOperator):
         left = take(claim, subject.register, now)
         if left is not None:
             self.log.warning("Promotion %s was left unfinished and is Aborted now", left)
+            drop_kept_workdir(left)
+        drop_expired_workdirs(now, self.log)
         settle_hold(promotion, stage, registers, now, by_hand=mine.decision.decision == "by hand")
         self.log.info("Promotion %s begins", promotion.name)
         return begin(promotion, mine.decision, claim, context["ti"].max_tries, registers)
@@ -180,6 +192,7 @@ class PromoteOperator(BaseOperator):
             workspace=workspace(),
             kept=lambda: kept_workdir(record.promotion.name),
             steps=steps,
+            clock=utc_now,
             engine_for=engine_maker(
                 self.runtime.project,
                 steps,

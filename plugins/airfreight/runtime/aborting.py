@@ -43,10 +43,11 @@ def abort_asked(register: StageRegister, run_id: str, since: datetime) -> AbortR
     return request if request is not None and request.requested_at >= since else None
 
 
-def end_aborted(register: StageRegister, run_id: str, reason: str, now: datetime) -> None:
-    """Write down that this run's promotion ended as Aborted, unless it ended otherwise before."""
+def end_aborted(register: StageRegister, run_id: str, reason: str, now: datetime) -> str | None:
+    """Write down that this run's promotion ended as Aborted, unless it ended otherwise before; return its name."""
     record = register.promotion_of(run_id)
     if record is None or record.status.phase.is_terminal:
-        return
+        return None
     status = abort(record.status, lambda: now, reason)
     register.save(record.model_copy(update={"status": status}))
+    return record.promotion.name

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from airfreight.errors import RetryableStepError, TerminalStepError
+from airfreight.manifests.nodes import brief
+from airfreight.manifests.shapes import expectation, field_at
 from airfreight.model.promotion import InflatedStep, StepExecution, StepStatus
-from airfreight.steps.base import PromotionStep, StepContext
+from airfreight.runtime.workspace import size_of
+from airfreight.steps.base import PromotionStep, StepContext, StepResult, read_config
 
 _SHORTEST_POLL = timedelta(seconds=10)
 _DEFAULT_POLL = timedelta(minutes=5)
 _LONGEST_BACK_OFF = timedelta(minutes=5)
+
+_MOST_FAULTS = 10  # of one config
+_TOLD = ("missing", "extra_forbidden", "literal_error")  # faults that need no value, or tell it
 
 
 @dataclass(frozen=True)
@@ -49,13 +57,16 @@ class Verdict:
 def attempt_step(
     kind: PromotionStep[Any], config: Mapping[str, Any], context: StepContext
 ) -> Attempt:
-    """Type `config` and run the step once; whatever it raises becomes an Attempt."""
+    """Type `config` and run the step once; whatever it raises becomes an Attempt.
+
+    What is wrong with `config` is told with the value, without the passwords that the context knows.
+    """
     try:
-        typed = kind.config_type.model_validate(config)
+        typed = read_config(kind, config)
+        return _reported(kind.run(typed, context))
     except ValidationError as error:
-        return _terminal(StepStatus.FAILED, f"invalid {kind.kind} config: {_fields(error)}")
-    try:
-        result = kind.run(typed, context)
+        faults = _faults(error, kind, context.redact)
+        return _terminal(StepStatus.FAILED, f"invalid {kind.kind} config: {faults}")
     except TerminalStepError as error:
         output = None if error.output is None else dict(error.output)
         if error.failed:
@@ -65,33 +76,71 @@ def attempt_step(
     except RetryableStepError as error:
         status = StepStatus.FAILED if error.failed else StepStatus.ERRORED
         return Attempt(status, error=str(error))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return _unexpected(error, kind, context)
+
+
+def _reported(result: StepResult) -> Attempt:
+    """Return what the step itself says of its run."""
+    status = StepStatus(result.status)
     output, check = _copied(result.output), _copied(result.health_check)
-    if result.status is StepStatus.ERRORED:
+    if status is StepStatus.ERRORED:
         text = result.message or "the step ended as Errored"
-        return Attempt(StepStatus.ERRORED, output=output, error=text)
-    return Attempt(result.status, result.message, output, result.retry_after, health_check=check)
+        return Attempt(status, output=output, error=text)
+    return Attempt(status, result.message, output, result.retry_after, health_check=check)
 
 
 def _copied(mapping: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return None if mapping is None else dict(mapping)
+    """Return `mapping` as the register will have it; raises TerminalStepError where that cannot be."""
+    if mapping is None:
+        return None
+    try:
+        copied: dict[str, Any] = json.loads(json.dumps(dict(mapping), allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise TerminalStepError(f"the step put out what JSON cannot hold: {error}") from None
+    return copied
+
+
+def within_size(attempt: Attempt, context: StepContext) -> Attempt:
+    """Return `attempt`, or a terminal error where its step left the work directory larger than is allowed."""
+    most = context.settings.max_workspace_size
+    if attempt.error is not None or (size := size_of(context.workdir)) <= most:
+        return attempt
+    text = (
+        f"the work directory holds {size:,} bytes after this step, more than the {most:,} of the setting"
+        " max_workspace_size; clone less (blobless, sparse), write less, or raise the setting"
+    )
+    return replace(_terminal(StepStatus.ERRORED, text), output=attempt.output)
 
 
 def _terminal(status: StepStatus, text: str) -> Attempt:
     return Attempt(status, error=text, terminal=True)
 
 
-def _fields(error: ValidationError) -> str:
-    """Name each field at fault; never its value, which may be a secret."""
-    faults = error.errors(include_url=False, include_context=False, include_input=False)
-    return "; ".join(
-        f"{'.'.join(str(part) for part in fault['loc']) or 'config'}: {fault['msg']}"
-        for fault in faults
-    )
+def _faults(error: ValidationError, kind: PromotionStep[Any], redact: Callable[[str], str]) -> str:
+    faults = [_fault(details, kind, redact) for details in error.errors(include_url=False)]
+    more = f"; and {len(faults) - _MOST_FAULTS} more" if len(faults) > _MOST_FAULTS else ""
+    return "; ".join(faults[:_MOST_FAULTS]) + more
 
 
-def _unexpected(error: Exception, kind: PromotionStep[Any], context: StepContext) -> Attempt:
+def _fault(details: ErrorDetails, kind: PromotionStep[Any], redact: Callable[[str], str]) -> str:
+    """Name a field, what was expected of it and what it was evaluated to, unless it is one that nobody shows."""
+    place = details["loc"] or ("config",)
+    text, _ = expectation(place, details)
+    field = field_at(kind.config_type, details["loc"])
+    if details["type"] not in _TOLD and (field is None or field.repr):
+        text += _shown(details["input"])
+    # Cut after it is redacted: half a password would not be known.
+    return f"{'.'.join(str(part) for part in place)}: {brief(redact(text))}"
+
+
+def _shown(value: Any) -> str:
+    """Return a single value as JSON; of a mapping or list the fault's place and text say enough."""
+    is_single = value is None or isinstance(value, str | int | float)
+    return f": {json.dumps(value, ensure_ascii=False)}" if is_single else ""
+
+
+def _unexpected(error: BaseException, kind: PromotionStep[Any], context: StepContext) -> Attempt:
     # The text of a foreign exception may hold a secret: its type and place are enough to find the fault.
     name = type(error).__name__
     frame = traceback.extract_tb(error.__traceback__)[-1]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable, Iterable
 
 from airfreight.errors import ExpressionError, SettingsError
+from airfreight.expr.gofloat import parse_float
 from airfreight.model.credential import Credential
 from airfreight.model.masking import mask
 from airfreight.model.naming import connection_prefixes
@@ -52,7 +55,8 @@ class ConnectionSecrets:
 
     def redact(self, text: str) -> str:
         """Return `text` without the passwords that were read."""
-        return mask(text, (login.password for login in self._logins.values()))
+        passwords = [login.password for login in self._logins.values()]
+        return mask(text, (*passwords, *map(_number, passwords)))
 
     def _login(self, credential: RepositoryCredential) -> Data:
         try:
@@ -63,3 +67,11 @@ class ConnectionSecrets:
         login = login or Credential(username="", password="")
         self._logins[connection_id] = login
         return {"username": login.username, "password": login.password}
+
+
+def _number(password: str) -> str:
+    """Return how messages show the number that a template makes of such a password, or nothing."""
+    number = parse_float(password)
+    if number is None or not math.isfinite(number):
+        return ""
+    return json.dumps(int(number) if number.is_integer() else number)

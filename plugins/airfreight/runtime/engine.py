@@ -17,7 +17,7 @@ from airfreight.model.promotion import (
     StepExecution,
     StepStatus,
 )
-from airfreight.runtime.attempt import Attempt, Verdict, attempt_step, judge
+from airfreight.runtime.attempt import Attempt, Verdict, attempt_step, judge, within_size
 from airfreight.runtime.environment import StepEvaluation
 from airfreight.runtime.functions import Sources, has_failed
 from airfreight.steps.base import PromotionStep, StepContext
@@ -83,7 +83,6 @@ class PromotionEngine:
         while status.current_step < len(promotion.steps):
             errors = _error_count(status)
             status = self._run_step(promotion, status)
-            status = self._bounded(promotion, status)
             wait = status.retry_after
             if wait is None:
                 continue
@@ -102,7 +101,9 @@ class PromotionEngine:
             return status
         left = promotion.started_at + self._longest - self._clock()
         if left > timedelta(0):
-            return status.model_copy(update={"retry_after": min(status.retry_after, left)})
+            wait = min(status.retry_after, left)
+            status = _update_execution(status, next_try_at=self._clock() + wait)
+            return status.model_copy(update={"retry_after": wait})
         step = promotion.steps[status.current_step]
         reason = f"the promotion took longer than {self._longest}"
         verdict = Verdict(StepStatus.ERRORED, f"{reason}: {status.message}", _error_count(status))
@@ -112,10 +113,8 @@ class PromotionEngine:
         """Run the current step once, or find that it does not run."""
         step = promotion.steps[status.current_step]
         self._on_step(step.alias, "start", "")
-        after = self._step(step, promotion, status)
-        execution = after.executions[status.current_step]
-        message = f": {execution.message}" if execution.message else ""
-        self._on_step(step.alias, "end", f"{execution.status}{message}")
+        after = self._bounded(promotion, self._step(step, promotion, status))
+        self._on_step(step.alias, "end", _standing(after.executions[status.current_step]))
         return after
 
     def _step(
@@ -130,7 +129,9 @@ class PromotionEngine:
             if refusal is not None:
                 return self._ended(step, status, refusal)
             started = _execution(step, started_at=self._clock())
-            status = self._changed(_replace_execution(status, started))
+            status = self._changed(_tried_again(_replace_execution(status, started)))
+        else:
+            status = _tried_again(status)
         try:
             config = self._evaluation(step, promotion, status).config()
         except ExpressionError as error:
@@ -138,7 +139,10 @@ class PromotionEngine:
             verdict = Verdict(StepStatus.ERRORED, f"config cannot be evaluated: {error}", errors)
             return self._ended(step, status, verdict)
         context = self._context_for(step, promotion, status.state.get(step.alias))
-        return self._judged(step, kind, status, attempt_step(kind, config, context))
+        attempt = attempt_step(kind, config, context)
+        if kind.uses_workdir:
+            attempt = within_size(attempt, context)
+        return self._judged(step, kind, status, attempt)
 
     def refuse_start(
         self, step: InflatedStep, promotion: Promotion, status: PromotionStatus
@@ -176,8 +180,7 @@ class PromotionEngine:
         if verdict.retry_after is None:
             return self._ended(step, status, verdict)
         message = self._sources.redact(verdict.message)
-        running = {"message": message, "error_count": verdict.error_count}
-        status = _replace_execution(status, execution.model_copy(update=running))
+        status = _update_execution(status, message=message, error_count=verdict.error_count)
         waiting = {"message": message, "retry_after": verdict.retry_after}
         return status.model_copy(update=waiting)
 
@@ -231,18 +234,26 @@ def restart(status: PromotionStatus) -> PromotionStatus:
 
 def abort(status: PromotionStatus, clock: Callable[[], datetime], reason: str) -> PromotionStatus:
     """Return `status` ended as Aborted, with the step that runs or waits; a terminal one as it is."""
+    return _cut_short(status, PromotionPhase.ABORTED, clock(), reason)
+
+
+def give_up(status: PromotionStatus, clock: Callable[[], datetime], reason: str) -> PromotionStatus:
+    """Return `status` ended as Errored, for a reason outside its steps; a terminal one as it is."""
+    return _cut_short(status, PromotionPhase.ERRORED, clock(), reason)
+
+
+def _cut_short(
+    status: PromotionStatus, phase: PromotionPhase, now: datetime, reason: str
+) -> PromotionStatus:
     if status.phase.is_terminal:
         return status
-    now = clock()
     ended = {"message": reason, "finished_at": now}
-    aborted = {**ended, "status": StepStatus.ABORTED}
+    cut = {**ended, "status": StepStatus(phase.value), "next_try_at": None}
     executions = tuple(
-        execution.model_copy(update=aborted)
-        if execution.status is StepStatus.RUNNING
-        else execution
+        execution.model_copy(update=cut) if execution.status is StepStatus.RUNNING else execution
         for execution in status.executions
     )
-    update = {**ended, "phase": PromotionPhase.ABORTED, "executions": executions}
+    update = {**ended, "phase": phase, "executions": executions}
     return status.model_copy(update={**update, "retry_after": None})
 
 
@@ -264,6 +275,25 @@ def _execution(step: InflatedStep, started_at: datetime | None = None) -> StepEx
 def _replace_execution(status: PromotionStatus, execution: StepExecution) -> PromotionStatus:
     executions = (*status.executions[: status.current_step], execution)
     return status.model_copy(update={"executions": executions})
+
+
+def _update_execution(status: PromotionStatus, **update: Any) -> PromotionStatus:
+    execution = status.executions[status.current_step]
+    return _replace_execution(status, execution.model_copy(update=update))
+
+
+def _tried_again(status: PromotionStatus) -> PromotionStatus:
+    attempts = status.executions[status.current_step].attempts + 1
+    return _update_execution(status, attempts=attempts, next_try_at=None)
+
+
+def _standing(execution: StepExecution) -> str:
+    """Say how a step ended or, of one that waits, its last answer, its attempt and when it runs again."""
+    text = f"{execution.status}: {execution.message}" if execution.message else execution.status
+    if execution.next_try_at is None:
+        return text
+    moment = execution.next_try_at.strftime("%Y-%m-%d %H:%M:%SZ")
+    return f"{text} (attempt {execution.attempts}, next try at {moment})"
 
 
 def _outputs(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields
+from datetime import timedelta
 from typing import Any, Final
 
 from airfreight.errors import SettingsError
@@ -61,6 +62,14 @@ class Settings:
     """Bytes of configs and layers that oci-push copies to another repository; -1 is no limit, 0 allows no copy. 1 GiB,
     as in Kargo: each layer passes through the worker's disk."""
 
+    max_workspace_size: int = 5 * 2**30
+    """Bytes that a promotion's work directory may hold after a step. 5 GiB, what Git's hosting services allow a
+    repository to grow to: each wait of a promotion copies it to the shared folder and back."""
+
+    workspace_expiry: int = 8 * 24 * 3600
+    """Seconds after which a promotion deletes work directories that others left behind. A day more than a promotion may
+    take: see `workspace_lifetime`."""
+
     author_name: str = "Airfreight"
     """Name of the author of commits where no step names one."""
 
@@ -90,6 +99,14 @@ class Settings:
 
     expression_time: float = DEFAULT_LIMITS.time
     """Seconds of processor time of one evaluation. What an expression waits for is not counted."""
+
+    def workspace_lifetime(self) -> timedelta:
+        """Return for how long nobody deletes a work directory that is not his own.
+
+        Never less than what an open promotion may wait for, and a day for who goes on with it late.
+        """
+        open_promotion = timedelta(seconds=self.max_promotion_duration) + timedelta(days=1)
+        return max(timedelta(seconds=self.workspace_expiry), open_promotion)
 
     def expression_limits(self) -> Limits:
         """Return what one expression or template may cost."""
@@ -152,4 +169,9 @@ _WORDS: Final[Mapping[type, str]] = {
 _BOUNDS: Final[Mapping[str, tuple[float, float]]] = {
     _EXPRESSION + limit.name: (limit.metadata["least"], limit.metadata["most"])
     for limit in fields(Limits)
-} | {"max_promotion_duration": (60, 10**9), "max_oci_push_artifact_size": (-1, 10**12)}
+} | {
+    "max_promotion_duration": (60, 10**9),
+    "max_oci_push_artifact_size": (-1, 10**12),
+    "max_workspace_size": (2**20, 10**13),
+    "workspace_expiry": (3600, 10**9),
+}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
+from airfreight.errors import SettingsError, TerminalStepError
 from airfreight.model.promotion import PromotionStatus
-from airfreight.runtime.engine import PromotionEngine, needs_workdir, restart
+from airfreight.runtime.engine import PromotionEngine, give_up, needs_workdir, restart
 from airfreight.runtime.fence import Fence
 from airfreight.runtime.records import PromotionRecord
 from airfreight.runtime.workspace import Workspace, restore, save
@@ -32,22 +34,31 @@ class PromotionWork:
     kept: Callable[[], Path]
     steps: StepRegistry
     engine_for: EngineFor
+    clock: Callable[[], datetime]
 
     def run(self) -> PromotionRecord:
         """Return the record as it is then; the register holds the same."""
-        promotion = self.record.promotion
-        workdir = self.workspace.create(promotion.name)
+        workdir = self.workspace.create(self.record.promotion.name)
         try:
-            status = self._resumed(workdir)
-            status = self.engine_for(workdir, self._save_progress).run(promotion, status)
-            if not status.phase.is_terminal and needs_workdir(promotion, status, self.steps):
-                save(workdir, self.kept())
-            record = self._record(status)
+            record = self._record(self._worked(workdir))
             self.fence.check()
             self.fence.register.save(record)
             return record
         finally:
             self.workspace.remove(workdir)
+
+    def _worked(self, workdir: WorkDirectory) -> PromotionStatus:
+        """Return how far it got; Errored where its work directory could not be restored or kept."""
+        promotion, status = self.record.promotion, self.record.status
+        try:
+            status = self._resumed(workdir)
+            status = self.engine_for(workdir, self._save_progress).run(promotion, status)
+            if not status.phase.is_terminal and needs_workdir(promotion, status, self.steps):
+                self.fence.check()
+                save(workdir, self.kept())
+        except (SettingsError, TerminalStepError) as error:
+            return give_up(status, self.clock, str(error))
+        return status
 
     def _resumed(self, workdir: WorkDirectory) -> PromotionStatus:
         status = self.record.status

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 import httpx
 from pydantic import BaseModel, ConfigDict
@@ -33,6 +33,14 @@ class StepConfig(BaseModel):
     model_config = ConfigDict(
         frozen=True, populate_by_name=True, alias_generator=to_camel, extra="forbid"
     )
+
+
+@dataclass(frozen=True)
+class BareExpression:
+    """Marks a field that is an expression without ``${{ }}``: it is compiled when its manifest is read."""
+
+
+Expression = Annotated[str, BareExpression()]
 
 
 class CredentialSource(Protocol):
@@ -104,6 +112,7 @@ class StepSettings:
     demo and tests).
     `allow_credentials_over_http`: a login may travel unencrypted (on in demo and tests).
     `max_oci_push_artifact_size`: bytes that oci-push copies to another repository; -1 is no limit, 0 allows no copy.
+    `max_workspace_size`: bytes that the work directory may hold after a step.
     `expression_limits`: those of each expression that a step evaluates itself.
     `allow_render_network`: rendering may fetch what a kustomization names elsewhere.
     `allow_terraform`: the steps tf-plan, tf-apply and tf-output may run.
@@ -119,6 +128,7 @@ class StepSettings:
     github_push_max_revisions: int = 10
     github_push_verify_untrusted_commits: bool = False
     max_oci_push_artifact_size: int = 2**30
+    max_workspace_size: int = 5 * 2**30
     author_name: str = "Airfreight"
     author_email: str = "no-reply@airfreight.invalid"
     expression_limits: Limits = DEFAULT_LIMITS
@@ -236,3 +246,8 @@ class PromotionStep(ABC, Generic[ConfigT]):
     @abstractmethod
     def run(self, config: ConfigT, context: StepContext) -> StepResult:
         """Do the step's work once; safe to repeat."""
+
+
+def read_config(kind: PromotionStep[ConfigT], config: Mapping[str, Any]) -> ConfigT:
+    """Return `config` as the step has it, by the names of manifests only; raises pydantic's ValidationError."""
+    return kind.config_type.model_validate(config, by_alias=True, by_name=False)

@@ -134,10 +134,13 @@ def open_worktree(context: StepContext, path: str) -> Worktree:
 def repair_worktrees(workdir_root: Path) -> None:
     """Make the links between worktrees and repositories right after a work directory was moved or restored.
 
-    Needs no git; does nothing where nothing was cloned.
+    Needs no git; does nothing where nothing was cloned, and writes nothing outside of the work directory.
     """
-    for record in (workdir_root.resolve() / GIT_STORE).glob("*.git/worktrees/*/gitdir"):
-        link_worktree(record.parent, linked_place(record.parent))
+    root = workdir_root.resolve()
+    for record in (root / GIT_STORE).glob("*.git/worktrees/*/gitdir"):
+        place = linked_place(record.parent)
+        if all(link.resolve().is_relative_to(root) for link in (record, place / ".git")):
+            link_worktree(record.parent, place)
 
 
 def link_worktree(administration: Path, place: Path) -> None:

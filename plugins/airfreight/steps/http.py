@@ -17,7 +17,7 @@ from airfreight.expr.limits import Limits, Meter
 from airfreight.expr.program import compile_expression
 from airfreight.model.base import Duration
 from airfreight.model.promotion import StepStatus
-from airfreight.steps.base import PromotionStep, StepConfig, StepContext, StepResult
+from airfreight.steps.base import Expression, PromotionStep, StepConfig, StepContext, StepResult
 from airfreight.steps.functions import declared
 from airfreight.steps.http_request import (
     HttpHeader,
@@ -38,7 +38,7 @@ class HttpOutput(StepConfig):
     """One output, computed from the response."""
 
     name: str = Field(min_length=1)
-    from_expression: str = Field(min_length=1)
+    from_expression: Expression = Field(min_length=1)
 
 
 class HttpConfig(StepConfig):
@@ -57,9 +57,9 @@ class HttpConfig(StepConfig):
     response_content_type: Literal["application/json", "application/yaml", "text/plain"] | None = (
         None
     )
-    success_expression: str = ""
-    failure_expression: str = ""
-    error_expression: str = ""
+    success_expression: Expression = ""
+    failure_expression: Expression = ""
+    error_expression: Expression = ""
     outputs: tuple[HttpOutput, ...] = ()
 
     @field_validator("url", "proxy")

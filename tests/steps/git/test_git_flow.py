@@ -299,6 +299,21 @@ def test_a_moved_work_directory_works_on_after_repair(bench: Bench, server: GitH
     assert server.read("app", "main", "a.txt") == "two"
 
 
+@pytest.mark.parametrize("link", ["deep", "deep/src/.git", ".airfreight"])
+def test_repairing_writes_nothing_through_a_link_that_leads_out(
+    bench: Bench, server: GitHttpServer, tmp_path: Path, link: str
+) -> None:
+    server.create("app", {"a.txt": "one\n"})
+    bench.clone(server.url("app"), path="deep/src")
+    outside = tmp_path / "outside"
+    shutil.move(bench.root / link, outside)
+    (bench.root / link).symlink_to(outside)
+    for place in (outside, *outside.rglob("*")):
+        os.utime(place, (0, 0))
+    repair_worktrees(bench.root)
+    assert {place.stat().st_mtime for place in (outside, *outside.rglob("*"))} == {0}
+
+
 def test_hooks_and_links_of_a_repository_do_nothing(bench: Bench, server: GitHttpServer) -> None:
     server.create("app", {"a.txt": "one\n"})
     bench.clone(server.url("app"))

@@ -21,13 +21,13 @@ CONFIG = {"repoURL": URL, "runID": 101}
 @pytest.mark.parametrize(
     ("config", "problem"),
     [
-        ({"runID": 1}, "repoURL: Field required"),
-        ({"repoURL": URL}, "runID: Field required"),
-        (CONFIG | {"runID": "latest"}, "runID: Input should be a valid integer"),
-        (CONFIG | {"runID": 0}, "runID: Input should be greater than or equal to 1"),
-        (CONFIG | {"expectedConclusion": "ok"}, "expectedConclusion: Input should be 'success'"),
-        (CONFIG | {"pollInterval": "soon"}, "pollInterval: Value error, expected a duration"),
-        (CONFIG | {"credentials": {"secretName": "a"}}, "credentials: Extra inputs"),
+        ({"runID": 1}, "repoURL: required field is missing"),
+        ({"repoURL": URL}, "runID: required field is missing"),
+        (CONFIG | {"runID": "latest"}, "runID: expected a whole number, found a string"),
+        (CONFIG | {"runID": 0}, "runID: expected at least 1: 0"),
+        (CONFIG | {"expectedConclusion": "ok"}, "expectedConclusion: expected 'success'"),
+        (CONFIG | {"pollInterval": "soon"}, "pollInterval: expected a duration"),
+        (CONFIG | {"credentials": {"secretName": "a"}}, "credentials: there is no such field"),
     ],
 )
 def test_a_bad_config_fails_the_step(bench: Bench, config: dict[str, Any], problem: str) -> None:

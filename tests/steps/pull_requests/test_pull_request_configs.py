@@ -16,8 +16,8 @@ from tests.steps.pull_requests.conftest import Bench
 URL = "https://github.com/shop/gitops.git"
 OPEN = {"repoURL": URL, "sourceBranch": "stage/dev", "targetBranch": "main"}
 NUMBERED = {"repoURL": URL, "prNumber": 1}
-ONE_OF = "Input should be 'azure', 'bitbucket', 'gitea', 'github' or 'gitlab'"
-SHORT = "String should have at least 1 character"
+ONE_OF = "expected 'azure', 'bitbucket', 'gitea', 'github' or 'gitlab', found"
+SHORT = 'string should have at least 1 character: ""'
 
 
 def without(config: dict[str, Any], key: str) -> dict[str, Any]:
@@ -27,42 +27,42 @@ def without(config: dict[str, Any], key: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("kind", "config", "problem"),
     [
-        (GitOpenPRStep, without(OPEN, "repoURL"), "repoURL: Field required"),
-        (GitOpenPRStep, without(OPEN, "sourceBranch"), "sourceBranch: Field required"),
-        (GitOpenPRStep, without(OPEN, "targetBranch"), "targetBranch: Field required"),
+        (GitOpenPRStep, without(OPEN, "repoURL"), "repoURL: required field is missing"),
+        (GitOpenPRStep, without(OPEN, "sourceBranch"), "sourceBranch: required field is missing"),
+        (GitOpenPRStep, without(OPEN, "targetBranch"), "targetBranch: required field is missing"),
         (GitOpenPRStep, OPEN | {"repoURL": ""}, f"repoURL: {SHORT}"),
         (GitOpenPRStep, OPEN | {"sourceBranch": ""}, f"sourceBranch: {SHORT}"),
         (GitOpenPRStep, OPEN | {"title": ""}, f"title: {SHORT}"),
         (GitOpenPRStep, OPEN | {"description": ""}, f"description: {SHORT}"),
         (GitOpenPRStep, OPEN | {"labels": [""]}, f"labels.0: {SHORT}"),
-        (GitOpenPRStep, OPEN | {"provider": "gitbucket"}, f"provider: {ONE_OF}"),
-        (GitOpenPRStep, OPEN | {"draft": True}, "draft: Extra inputs are not permitted"),
-        (GitWaitForPRStep, without(NUMBERED, "prNumber"), "prNumber: Field required"),
+        (GitOpenPRStep, OPEN | {"provider": "gitbucket"}, f"provider: {ONE_OF} 'gitbucket'"),
+        (GitOpenPRStep, OPEN | {"draft": True}, "draft: there is no such field"),
+        (GitWaitForPRStep, without(NUMBERED, "prNumber"), "prNumber: required field is missing"),
         (
             GitWaitForPRStep,
             NUMBERED | {"prNumber": 0},
-            "prNumber: Input should be greater than or equal to 1",
+            "prNumber: expected at least 1: 0",
         ),
         (
             GitWaitForPRStep,
             NUMBERED | {"pollInterval": "soon"},
-            "pollInterval: Value error, expected a duration such as 30s, 5m or 1h30m",
+            'pollInterval: expected a duration such as 30s, 5m or 1h30m: "soon"',
         ),
-        (GitWaitForPRStep, NUMBERED | {"wait": True}, "wait: Extra inputs are not permitted"),
-        (GitMergePRStep, without(NUMBERED, "repoURL"), "repoURL: Field required"),
+        (GitWaitForPRStep, NUMBERED | {"wait": True}, "wait: there is no such field"),
+        (GitMergePRStep, without(NUMBERED, "repoURL"), "repoURL: required field is missing"),
         (GitMergePRStep, NUMBERED | {"mergeMethod": ""}, f"mergeMethod: {SHORT}"),
-        (GitMergePRStep, NUMBERED | {"provider": "x"}, f"provider: {ONE_OF}"),
-        (GitHubPushStep, {}, "path: Field required"),
-        (GitHubPushStep, {"path": "src", "tag": "v1"}, "tag: Extra inputs are not permitted"),
+        (GitMergePRStep, NUMBERED | {"provider": "x"}, f"provider: {ONE_OF} 'x'"),
+        (GitHubPushStep, {}, "path: required field is missing"),
+        (GitHubPushStep, {"path": "src", "tag": "v1"}, "tag: there is no such field"),
         (
             GitHubPushStep,
             {"path": "src", "targetBranch": "a", "generateTargetBranch": True},
-            "config: Value error, expected at most one of targetBranch and generateTargetBranch",
+            "config: expected at most one of targetBranch and generateTargetBranch",
         ),
         (
             GitHubPushStep,
             {"path": "src", "maxAttempts": 0},
-            "maxAttempts: Input should be greater than or equal to 1",
+            "maxAttempts: expected at least 1: 0",
         ),
     ],
     ids=lambda value: str(value) if isinstance(value, str) else None,

@@ -14,26 +14,32 @@ from airfreight.steps.terraform import find_terraform
 from tests.steps.terraform.conftest import PASSWORD, Site
 
 KINDS = ("tf-plan", "tf-apply", "tf-output")
-EITHER = "Value error, expected either file, or name and value"
+EITHER = "expected either file, or name and value"
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     ("config", "problem"),
     [
-        ({}, "dir: Field required"),
-        ({"dir": ""}, "dir: String should have at least 1 character"),
+        ({}, "dir: required field is missing"),
+        ({"dir": ""}, "dir: string should have at least 1 character"),
         ({"dir": "d", "vars": [{}]}, f"vars.0: {EITHER}"),
         ({"dir": "d", "vars": [{"name": "a"}]}, f"vars.0: {EITHER}"),
         ({"dir": "d", "vars": [{"value": "a"}]}, f"vars.0: {EITHER}"),
         ({"dir": "d", "vars": [{"file": "a", "value": "b"}]}, f"vars.0: {EITHER}"),
-        ({"dir": "d", "vars": [{"name": "1", "value": "b"}]}, "vars.0.name: String should match"),
-        ({"dir": "d", "vars": [{"name": "a", "value": 1.2}]}, "vars.0.value: Input should be a"),
-        ({"dir": "d", "env": [{"name": "A"}]}, "env.0.value: Field required"),
-        ({"dir": "d", "env": [{"value": "A"}]}, "env.0.name: Field required"),
-        ({"dir": "d", "env": [{"name": "A B", "value": ""}]}, "env.0.name: String should match"),
-        ({"dir": "d", "env": [{"name": "A", "value": "\0"}]}, "env.0.value: String should match"),
-        ({"dir": "d", "destroy": True}, "destroy: Extra inputs are not permitted"),
+        ({"dir": "d", "vars": [{"name": "1", "value": "b"}]}, "vars.0.name: expected a letter"),
+        (
+            {"dir": "d", "vars": [{"name": "a", "value": 1.2}]},
+            "vars.0.value: expected a string, found a number",
+        ),
+        ({"dir": "d", "env": [{"name": "A"}]}, "env.0.value: required field is missing"),
+        ({"dir": "d", "env": [{"value": "A"}]}, "env.0.name: required field is missing"),
+        ({"dir": "d", "env": [{"name": "A B", "value": ""}]}, "env.0.name: expected a letter"),
+        (
+            {"dir": "d", "env": [{"name": "A", "value": "\0"}]},
+            "env.0.value: expected a text that matches",
+        ),
+        ({"dir": "d", "destroy": True}, "destroy: there is no such field"),
     ],
 )
 def test_a_bad_config_fails_the_step(
@@ -47,10 +53,10 @@ def test_a_bad_config_fails_the_step(
 @pytest.mark.parametrize(
     ("kind", "config", "problem"),
     [
-        ("tf-plan", {"out": ""}, "out: String should have at least 1 character"),
-        ("tf-apply", {"plan": ""}, "plan: String should have at least 1 character"),
-        ("tf-output", {"name": "-json"}, "name: String should match pattern"),
-        ("tf-output", {"sensitive": "perhaps"}, "sensitive: Input should be a valid boolean"),
+        ("tf-plan", {"out": ""}, "out: string should have at least 1 character"),
+        ("tf-apply", {"plan": ""}, "plan: string should have at least 1 character"),
+        ("tf-output", {"name": "-json"}, "name: expected a letter"),
+        ("tf-output", {"sensitive": "perhaps"}, "sensitive: expected true or false"),
     ],
 )
 def test_each_kind_has_fields_of_its_own(
