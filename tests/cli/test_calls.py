@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from airfreight.model.audit import AuditEvent
 from airfreight.model.freight import FreightOrigin
 from airfreight.model.promotion import PromotionPhase, StepExecution
 from airfreight.runtime.records import Hold
@@ -14,7 +15,7 @@ from tests.runtime.many import passed
 from tests.runtime.memory import START, record
 
 
-@pytest.mark.parametrize("kind", ["stages", "promotions"])
+@pytest.mark.parametrize("kind", ["stages", "promotions", "events"])
 def test_a_listing_makes_as_many_calls_for_a_large_register_as_for_a_small_one(kind):
     small, large = Rest(passed(10)[0]), Rest(passed(300)[0])
     small.get(kind)
@@ -31,6 +32,25 @@ def test_the_stages_read_key_by_key_show_freight_and_hold():
     assert [held["alias"] for held in rows["dev"]["freight"]] == [freight.alias]
     assert rows["qa"]["freight"] == []
     assert rows["qa"]["holds"]["Warehouse/web"]["actor"] == "alice"
+
+
+def test_the_events_of_stages_are_listed_and_chosen_by_type():
+    pipeline, _ = passed(10)
+    for step, kind in (("a", "approved"), ("b", "deployed")):
+        event = AuditEvent(
+            promotion="p", step=step, at=START, type=kind, actor="alice", message=f"{kind} it"
+        )
+        pipeline.stage("qa").record_event(event.model_copy(update={"data": {"ticket": "OPS-7"}}))
+    rows = json.loads(Rest(pipeline).get("events", "--type", "deployed", "-o", "json"))
+    assert [(row["stage"], row["message"], row["data"]) for row in rows] == [
+        ("qa", "deployed it", {"ticket": "OPS-7"})
+    ]
+    table = Rest(pipeline).get("events", "--stage", "qa").splitlines()
+    assert [line.split()[-4:] for line in table[1:]] == [
+        ["alice", "deployed", "it", "p"],
+        ["alice", "approved", "it", "p"],
+    ]
+    assert len(Rest(pipeline).get("events", "--stage", "dev").splitlines()) == 1
 
 
 def test_a_stage_shows_what_its_promotion_left_for_its_health():

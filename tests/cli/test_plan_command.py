@@ -67,6 +67,7 @@ index 48152b6..c39996d 100644
 WORKFLOW = {"repoURL": "https://git.example.com/shop/gitops.git"}
 REPOSITORY = {**WORKFLOW, "provider": "github"}
 UPDATES = [{"kind": "Stage", "name": "prod", "values": {"region": "eu"}}]
+CHANNEL = {"kind": "MessageChannel", "name": "${{ ctx.stage }}"}
 EFFECTS: dict[str, dict[str, Any]] = {
     "argocd-update": {"apps": [{"name": "shop"}]},
     "argocd-wait": {"apps": [{"name": "shop"}]},
@@ -79,6 +80,8 @@ EFFECTS: dict[str, dict[str, Any]] = {
     "github-push": {"path": "work"},
     "http": {"url": "API/notify", "method": "POST", "body": "on its way"},
     "oci-push": {"srcRef": "registry.example/web:1.2.3", "destRef": "registry.example/prod:1.2.3"},
+    "record-audit-event": {"message": "on its way"},
+    "send-message": {"channel": CHANNEL, "message": "on its way"},
     "set-freight-alias": {"name": "${{ ctx.targetFreight.name }}", "alias": "release"},
     "set-metadata": {"updates": UPDATES},
     "tf-apply": {"dir": "work"},

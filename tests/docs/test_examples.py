@@ -17,10 +17,10 @@ from airfreight.manifests.project import LoadedProject, load_project
 from airfreight.manifests.steps import IN_STEPS
 from airfreight.model.stage import Step
 from airfreight.runtime.functions import Scope, functions
-from airfreight.steps.builtin import builtin_registry
+from airfreight.steps.installed import step_registry
 from tests.docs.pages import PAGES, ROOT, Block, anchors, blocks, prose, read
 
-_REGISTRY = builtin_registry()
+_REGISTRY = step_registry()
 _YAML = [block for page in PAGES for block in blocks(page, "yaml")]
 _STEPS = [block for block in _YAML if block.text.startswith("uses:")]
 _STEP_IDS = [str(block) for block in _STEPS]
@@ -104,7 +104,9 @@ def test_the_example_of_a_step_loads_in_a_stage_without_a_problem(
     documents: list[dict[str, Any]] = list(yaml.safe_load_all(readme.text))
     documents[2]["spec"]["promotionTemplate"]["spec"]["steps"] = [yaml.safe_load(block.text)]
     text = yaml.safe_dump_all(documents)
-    project = _load([Block(block.page, block.line, "yaml", text)], tmp_path)
+    page = blocks(ROOT / "docs" / "manifests.md", "yaml")
+    channels = [manifest for manifest in page if "kind: MessageChannel" in manifest.text]
+    project = _load([Block(block.page, block.line, "yaml", text), *channels], tmp_path)
     assert [str(problem) for problem in project.problems] == []
 
 

@@ -16,6 +16,7 @@ from airfreight import errors
 from airfreight.cli.arguments import argument_parser
 from airfreight.expr.limits import DEFAULT_LIMITS
 from airfreight.manifests.resources import API_VERSIONS
+from airfreight.model.channel import MessageChannel
 from airfreight.model.project import ConfigMap, Project, ProjectConfig
 from airfreight.model.stage import PromotionTask, Stage
 from airfreight.model.warehouse import Warehouse
@@ -24,9 +25,9 @@ from airfreight.steps.base import PromotionStep
 from airfreight.steps.builtin import builtin_steps
 from tests.docs.pages import ROOT, code_words, read, section
 
-_KINDS = (ConfigMap, Project, ProjectConfig, PromotionTask, Stage, Warehouse)
-# PromotionTask and ClusterPromotionTask share a model; the Connection is an annotation.
-_NOT_IN_MANIFESTS = {"cluster", "argocdConnection"}
+_KINDS = (ConfigMap, MessageChannel, Project, ProjectConfig, PromotionTask, Stage, Warehouse)
+# Two kinds share the models of tasks and channels; Connections are annotations.
+_NOT_IN_MANIFESTS = {"cluster", "argocdConnection", "connectionId"}
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:

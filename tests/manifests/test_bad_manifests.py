@@ -6,7 +6,7 @@ import pytest
 
 from airfreight.errors import ManifestError, Problem
 from airfreight.manifests.project import load_project
-from airfreight.steps.builtin import builtin_registry
+from airfreight.steps.installed import step_registry
 
 BAD = Path(__file__).parent / "bad"
 IDS = sorted(path.stem for path in BAD.glob("*.yaml"))
@@ -17,7 +17,7 @@ def problems_of(pipelines: Path, name: str) -> tuple[Problem, ...]:
     folder.mkdir()
     (folder / f"{name}.yaml").write_bytes((BAD / f"{name}.yaml").read_bytes())
     try:
-        return load_project(pipelines, "shop", builtin_registry()).problems
+        return load_project(pipelines, "shop", step_registry()).problems
     except ManifestError as error:
         return error.problems
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from airfreight.compile.project import project_dags
 from airfreight.errors import ManifestError, Problem
 from airfreight.manifests.project import load_project
-from airfreight.steps.builtin import builtin_registry
+from airfreight.steps.installed import step_registry
 from tests.manifests.mutations import PIPELINES, changed_texts, changed_trees
 
 STEADY = settings(
@@ -33,7 +33,7 @@ MOST_SECONDS = 3.0  # of a machine with other work; each takes some 0.02
 def problems_of(pipelines: Path, project: str = "guestbook") -> tuple[Problem, ...]:
     """Load the project and, where that can be done, build its DAGs."""
     try:
-        loaded = load_project(pipelines, project, builtin_registry())
+        loaded = load_project(pipelines, project, step_registry())
     except ManifestError as error:
         return error.problems
     project_dags(pipelines, project)
@@ -158,7 +158,7 @@ def test_a_broken_stage_disables_only_itself(tmp_path):
     write(tmp_path, soak="9" * 400 + "h")
     other = STAGE % {**GOOD, "stage": "prod"}
     (tmp_path / "shop" / "other.yaml").write_text(other.removeprefix("---\n"))
-    loaded = load_project(tmp_path, "shop", builtin_registry())
+    loaded = load_project(tmp_path, "shop", step_registry())
     assert set(loaded.disabled) == {"Stage dev"}
     assert [stage.name for stage in loaded.stages] == ["dev", "prod"]
 
@@ -227,5 +227,5 @@ def test_a_file_name_that_is_no_text_can_be_shown(tmp_path):
 def test_a_project_of_any_name_is_refused_or_missing(name):
     """Guard: `_check_folder`, before a path is made of the name."""
     with pytest.raises(ManifestError) as refusal:
-        load_project(PIPELINES, name, builtin_registry())
+        load_project(PIPELINES, name, step_registry())
     str(refusal.value).encode()

@@ -14,9 +14,9 @@ from airfreight.manifests.nodes import read_documents
 from airfreight.manifests.project import LoadedProject, load_project
 from airfreight.manifests.steps import IN_STEPS, IN_VARS
 from airfreight.runtime.functions import Scope, functions
-from airfreight.steps.builtin import builtin_registry
+from airfreight.steps.installed import step_registry
 
-REGISTRY = builtin_registry()
+REGISTRY = step_registry()
 INCLUDED = Path(__file__).parents[2] / "include" / "pipelines"
 KARGO = "kargo.akuity.io/v1alpha1"
 
@@ -281,3 +281,61 @@ def test_a_project_names_the_connection_to_its_argocd(
 
 def test_a_project_without_a_manifest_has_no_argocd(tmp_path: Path) -> None:
     assert load(tmp_path, warehouse("web")).argocd_connection == ""
+
+
+def channel(name: str, annotation: str | None, **spec: Any) -> str:
+    annotations = {} if annotation is None else {"airfreight/connection": annotation}
+    manifest = {
+        "apiVersion": f"ee.{KARGO}",
+        "kind": "ClusterMessageChannel",
+        "metadata": {"name": name, "annotations": annotations},
+        "spec": spec,
+    }
+    return json.dumps(manifest) + "\n"
+
+
+def telling(name: str) -> dict[str, Any]:
+    to = {"kind": "ClusterMessageChannel", "name": name}
+    step = {"uses": "send-message", "config": {"channel": to, "message": "hi"}}
+    return {"promotionTemplate": {"spec": {"steps": [step]}}}
+
+
+SLACK = {"channelID": "C1"}
+MAIL = {"from": "a@b.c", "host": "mail", "port": 25}
+
+
+@pytest.mark.parametrize(
+    ("annotation", "spec", "message"),
+    [
+        ("airfreight_shared_slack", {"slack": SLACK}, None),
+        ("airfreight_shared_slack", {"slack": SLACK, "secretRef": {"name": "x"}}, None),
+        (None, {"smtp": MAIL}, None),
+        (None, {"slack": SLACK}, "required annotation is missing"),
+        (None, {"smtp": MAIL, "secretRef": {"name": "x"}}, "required annotation is missing"),
+        ("airfreight_shop_slack", {"slack": SLACK}, "expected a Connection that projects share"),
+        ("airfreight__slack", {"slack": SLACK}, "expected a Connection that projects share"),
+        ("aws_default", {"smtp": MAIL}, "expected a Connection that projects share"),
+    ],
+    ids=["slack", "with a Secret", "open mail", "no token", "no login", "a project's", "no project's", "another"],
+)  # fmt: skip
+def test_a_cluster_channel_takes_a_shared_connection_only(
+    tmp_path: Path, annotation: str | None, spec: dict[str, Any], message: str | None
+) -> None:
+    stages = [stage("dev", **telling("all")), stage("qa")]
+    project = load(tmp_path, warehouse("web"), *stages, cluster=channel("all", annotation, **spec))
+    if message is None:
+        assert (project.problems, project.disabled) == ((), {})
+        assert project.channels[0].connection_id == (annotation or "")
+        return
+    assert message in project.problems[0].message
+    assert list(project.disabled) == ["Stage dev"]
+    assert "ClusterMessageChannel 'all' has errors" in project.disabled["Stage dev"][0].message
+
+
+def test_a_broken_cluster_file_disables_only_stages_that_send_to_a_cluster_channel(
+    tmp_path: Path,
+) -> None:
+    stages = [stage("dev", **telling("all")), stage("qa")]
+    project = load(tmp_path, warehouse("web"), *stages, cluster="a: [")
+    assert list(project.disabled) == ["Stage dev"]
+    assert "a file of _cluster/ cannot be read" in project.disabled["Stage dev"][0].message

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from airfreight.steps.builtin import builtin_registry
+from airfreight.steps.installed import step_registry
 
 
 def test_every_built_in_step_is_registered_by_its_kargo_name():
-    assert builtin_registry().kinds == (
+    assert step_registry().kinds == (
         "airflow",
         "argocd-update",
         "argocd-wait",
@@ -25,6 +25,7 @@ def test_every_built_in_step_is_registered_by_its_kargo_name():
         "git-tag",
         "git-wait-for-pr",
         "github-push",
+        "hcl-update",
         "helm-template",
         "helm-update-chart",
         "http",
@@ -35,6 +36,8 @@ def test_every_built_in_step_is_registered_by_its_kargo_name():
         "kustomize-set-image",
         "oci-download",
         "oci-push",
+        "record-audit-event",
+        "send-message",
         "set-freight-alias",
         "set-metadata",
         "tar",
@@ -52,4 +55,4 @@ def test_every_built_in_step_is_registered_by_its_kargo_name():
 
 
 def test_an_unknown_step_suggests_the_nearest():
-    assert "did you mean 'yaml-update'?" in builtin_registry().explain_unknown("yaml-updat")
+    assert "did you mean 'yaml-update'?" in step_registry().explain_unknown("yaml-updat")

@@ -96,7 +96,7 @@ def _add_validate(commands: _Commands) -> None:
 
 
 def _add_get(commands: _Commands) -> None:
-    parser = _command(commands, "get", "Show Freight, Stages or Promotions.")
+    parser = _command(commands, "get", "Show Freight, Stages, Promotions or events.")
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
     freight = _command(kinds, "freight", "Show the Freight that Warehouses found, newest first.")
     freight.add_argument("--warehouse", help="only this Warehouse's")
@@ -108,7 +108,12 @@ def _add_get(commands: _Commands) -> None:
     promotions = _command(kinds, "promotions", "Show the last 20 Promotions of each Stage.")
     promotions.add_argument("--stage", help="only this Stage's")
     promotions.add_argument("--name", help="only the Promotion of this name")
-    for kind in (freight, stages, promotions):
+    events = _command(
+        kinds, "events", "Show the last 50 events that promotions recorded in each Stage."
+    )
+    events.add_argument("--stage", help="only this Stage's")
+    events.add_argument("--type", help="only those of this type")
+    for kind in (freight, stages, promotions, events):
         _add_connection(kind)
         _add_output(kind)
 

@@ -13,6 +13,7 @@ from airfreight.cli.directory import Place
 from airfreight.cli.register import StageView, WarehouseView
 from airfreight.cli.tables import Row, moment
 from airfreight.errors import RefusedError
+from airfreight.model.audit import AuditEvent
 from airfreight.model.freight import FreightContent
 from airfreight.model.promotion import StepExecution, StepStatus
 from airfreight.runtime.records import Holding, IndexEntry, PromotionRecord, PromotionSummary
@@ -235,6 +236,28 @@ def _promotion(
         moment(line.started_at),
         moment(line.finished_at),
         line.message,
+    )
+    return row, cells
+
+
+def event_listing(stages: Sequence[StageView]) -> Listing:
+    """Return the last events of each Stage, newest first."""
+    headings = ("at", "stage", "type", "actor", "message", "promotion")
+    return _listing(
+        headings, (_event(view, event) for view in stages for event in view.register.events())
+    )
+
+
+def _event(view: StageView, event: AuditEvent) -> tuple[Row, tuple[str, ...]]:
+    place = {"project": view.place.project, "stage": view.place.name}
+    row = {**place, **event.model_dump(mode="json", by_alias=True)}
+    cells = (
+        moment(event.at),
+        view.place.name,
+        event.type,
+        event.actor,
+        event.message,
+        event.promotion,
     )
     return row, cells
 

@@ -9,10 +9,11 @@ from airflow.sdk import DAG
 from airfreight.compile.assets import pipeline_assets
 from airfreight.compile.pipeline import pipeline_dag
 from airfreight.compile.warehouse import warehouse_dag
-from airfreight.errors import ManifestError, Problem
+from airfreight.errors import Location, ManifestError, Problem
 from airfreight.manifests.project import CLUSTER, load_project
 from airfreight.operators.pipeline import PipelineRuntime
-from airfreight.steps.builtin import builtin_registry
+from airfreight.steps.custom import GROUP
+from airfreight.steps.installed import step_registry
 
 
 def pipelines_folder(dag_file: str) -> Path:
@@ -22,7 +23,7 @@ def pipelines_folder(dag_file: str) -> Path:
 
 def project_dags(pipelines: Path, name: str) -> list[DAG]:
     """Return the DAGs of a project; raises ManifestError where a file cannot be read at all."""
-    project = load_project(pipelines, name, builtin_registry())
+    project = load_project(pipelines, name, step_registry())
     dags = []
     for pipeline in project.pipelines:
         runtime = PipelineRuntime(project, pipeline, pipeline_assets(name, pipeline))
@@ -41,11 +42,13 @@ def project_names(pipelines: Path) -> list[str]:
 
 
 def project_problems(pipelines: Path, name: str) -> tuple[Problem, ...]:
-    """Return what is wrong with a project, warnings included."""
+    """Return what is wrong with a project, warnings and clashes of custom steps included."""
+    registry = step_registry()
+    clashes = tuple(Problem(Location(GROUP), "", clash) for clash in registry.clashes)
     try:
-        return load_project(pipelines, name, builtin_registry()).problems
+        return (*clashes, *load_project(pipelines, name, registry).problems)
     except ManifestError as error:
-        return error.problems
+        return (*clashes, *error.problems)
 
 
 def raise_all_errors(pipelines: Path) -> None:

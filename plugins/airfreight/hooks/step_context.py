@@ -18,6 +18,7 @@ from airfreight.hooks.configuration import is_local_executor, read_settings, ui_
 from airfreight.hooks.repository import ConnectionCredentials, RepositoryHook
 from airfreight.manifests.project import LoadedProject
 from airfreight.model.promotion import InflatedStep, Promotion, PromotionStatus
+from airfreight.runtime.channels import ProjectChannels
 from airfreight.runtime.connection_secrets import ConnectionSecrets
 from airfreight.runtime.engine import PromotionEngine
 from airfreight.runtime.fence import Fence
@@ -44,6 +45,7 @@ class _Deployment:
     step_settings: StepSettings
     sources: Sources
     operators: Operators
+    channels: ProjectChannels
 
     def context(
         self,
@@ -74,6 +76,8 @@ class _Deployment:
                 open_argocd, self.project.name, self.project.argocd_connection, self.settings
             ),
             operators=self.operators,
+            record_event=self.fence.register.record_event,
+            channel=self.channels.open,
         )
 
 
@@ -99,6 +103,12 @@ def engine_maker(
         step_settings=_step_settings(settings, address),
         sources=sources,
         operators=operators,
+        channels=ProjectChannels(
+            project.name,
+            project.channels,
+            project.credentials,
+            lambda name: RepositoryHook(name).get_conn(),
+        ),
     )
 
     def engine_for(

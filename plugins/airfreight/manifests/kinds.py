@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from airfreight.errors import Problem
+from airfreight.manifests.channels import read_channel
 from airfreight.manifests.nodes import Document, Path
 from airfreight.manifests.resources import Resource, read_resource
 from airfreight.manifests.secrets import read_secret, refuse_connection
 from airfreight.manifests.shapes import read_model
 from airfreight.manifests.stages import read_stage, read_task
 from airfreight.manifests.warehouses import read_warehouse
+from airfreight.model.channel import MessageChannel
 from airfreight.model.naming import connection_prefixes
 from airfreight.model.project import ConfigMap, Project, ProjectConfig, RepositoryCredential
 from airfreight.model.stage import PromotionTask, Stage
@@ -25,6 +27,7 @@ Meaning = (
     | PromotionTask
     | RepositoryCredential
     | ConfigMap
+    | MessageChannel
     | None
 )
 
@@ -94,6 +97,8 @@ def _mean(resource: Resource, project: str, registry: StepRegistry) -> Meaning:
         case "ConfigMap":
             data = {"name": resource.name, "data": resource.section("data")}
             return read_model(ConfigMap, data, _in_data, resource.found)
+        case "MessageChannel" | "ClusterMessageChannel":
+            return read_channel(resource)
         case _:
             return read_task(resource, registry)
 

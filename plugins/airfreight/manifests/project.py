@@ -18,6 +18,7 @@ from airfreight.manifests.kinds import Manifest, read_manifest
 from airfreight.manifests.nodes import LARGEST_FILE, Document, read_documents
 from airfreight.manifests.pipelines import Pipeline, connect, find_edges
 from airfreight.manifests.references import Declared, check_pipelines, check_references
+from airfreight.model.channel import MessageChannel
 from airfreight.model.project import ConfigMap, Project, ProjectConfig, RepositoryCredential
 from airfreight.model.stage import PromotionTask, Stage, TaskReference
 from airfreight.model.warehouse import Warehouse
@@ -49,6 +50,7 @@ class LoadedProject:
     cluster_tasks: tuple[PromotionTask, ...]
     credentials: tuple[RepositoryCredential, ...]
     config_maps: tuple[ConfigMap, ...]
+    channels: tuple[MessageChannel, ...]
     problems: tuple[Problem, ...]
     disabled: Mapping[str, tuple[Problem, ...]]
     digest: str
@@ -173,6 +175,7 @@ def _assemble(declared: Declared, problems: list[Problem], digest: str) -> Loade
         cluster_tasks=tuple(t for t in _meanings(declared, PromotionTask) if t.cluster),
         credentials=_meanings(declared, RepositoryCredential),
         config_maps=_meanings(declared, ConfigMap),
+        channels=_meanings(declared, MessageChannel),
         problems=tuple(sorted(problems, key=lambda problem: (problem.location, str(problem)))),
         disabled=_disabled(declared),
         digest=digest,

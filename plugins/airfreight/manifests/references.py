@@ -11,6 +11,7 @@ from airfreight.manifests.findings import Findings, suggest
 from airfreight.manifests.kinds import Manifest
 from airfreight.manifests.nodes import Path
 from airfreight.manifests.pipelines import PIPELINE, Pipeline, find_edges
+from airfreight.model.channel import MessageChannel
 from airfreight.model.naming import (
     LONGEST_ID,
     PROMOTE,
@@ -25,6 +26,7 @@ from airfreight.model.warehouse import Warehouse
 MOST_STAGES = 100
 
 MeaningT = TypeVar("MeaningT")
+_CHANNELS = ("MessageChannel", "ClusterMessageChannel")
 _STEPS: Path = ("spec", "promotionTemplate", "spec", "steps")
 
 
@@ -63,12 +65,15 @@ class Declared:
 def check_references(declared: Declared) -> None:
     """Add to each manifest's findings what is wrong with its relation to others."""
     _check_unique(declared)
+    _check_channels(declared)
     stages = declared.meanings(Stage, "Stage")
     for stage, found in stages.values():
         if len(stage_task_id(stage.name, PROMOTE)) > LONGEST_ID:
             found.error(("metadata", "name"), _too_long(stage_task_id(stage.name, PROMOTE)))
         _check_requests(stage, found, declared)
         _check_tasks(stage, found, declared)
+        if stage.promotion_template is not None:
+            _check_messages(stage.promotion_template.steps, _STEPS, found, declared)
     _check_cycles(stages)
     for warehouse, found in declared.meanings(Warehouse, "Warehouse").values():
         dag_id = warehouse_dag_id(declared.project, warehouse.name)
@@ -135,6 +140,40 @@ def _check_tasks(stage: Stage, found: Findings, declared: Declared) -> None:
             found.error(path, f"{kind} {name!r} has errors; it is declared at {place}")
             continue
         _check_values(stage, step, task.meaning, (*_STEPS, index), found)
+
+
+def _check_channels(declared: Declared) -> None:
+    """Check what message channels refer to, and the project's own tasks that send messages."""
+    for channel, found in declared.meanings(MessageChannel, "MessageChannel").values():
+        secret = channel.secret_ref
+        secrets = declared.named("Secret")
+        if secret is not None and secret.name not in secrets:
+            hint = suggest(secret.name, secrets)
+            found.error(("spec", "secretRef", "name"), f"there is no Secret {secret.name!r}", hint)
+    for task, found in declared.meanings(PromotionTask, "PromotionTask").values():
+        _check_messages(task.steps, ("spec", "steps"), found, declared)
+
+
+def _check_messages(steps: Sequence[Step], path: Path, found: Findings, declared: Declared) -> None:
+    """Check the channels that send-message steps name; a name with a template is known when the step runs."""
+    for index, step in enumerate(steps):
+        channel = step.config.get("channel")
+        if step.uses != "send-message" or not isinstance(channel, dict):
+            continue
+        kind, name = channel.get("kind"), channel.get("name")
+        here = (*path, index, "config", "channel", "name")
+        if kind not in _CHANNELS or not isinstance(name, str) or "${" in name:
+            continue
+        if kind == "ClusterMessageChannel" and not declared.cluster_readable:
+            message = f"{kind} {name!r} cannot be used: a file of _cluster/ cannot be read"
+            found.error(here, message, "mend the file")
+            continue
+        known = declared.named(kind)
+        if name not in known:
+            found.error(here, f"there is no {kind} {name!r}", suggest(name, known))
+        elif known[name].meaning is None or known[name].resource.found.errors:
+            place = known[name].resource.found.document.location
+            found.error(here, f"{kind} {name!r} has errors; it is declared at {place}")
 
 
 def _check_values(

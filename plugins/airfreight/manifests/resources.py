@@ -10,6 +10,7 @@ from airfreight.manifests.findings import Findings, suggest
 from airfreight.manifests.nodes import Document, Path
 
 KARGO = "kargo.akuity.io/v1alpha1"
+KARGO_ENTERPRISE = f"ee.{KARGO}"
 API_VERSIONS: Mapping[str, str] = {
     "Project": KARGO,
     "ProjectConfig": KARGO,
@@ -19,7 +20,10 @@ API_VERSIONS: Mapping[str, str] = {
     "ClusterPromotionTask": KARGO,
     "Secret": "v1",
     "ConfigMap": "v1",
+    "MessageChannel": KARGO_ENTERPRISE,
+    "ClusterMessageChannel": KARGO_ENTERPRISE,
 }
+_CLUSTER = ("ClusterPromotionTask", "ClusterMessageChannel")
 _NOT_YET = ("ClusterConfig", "Freight", "Promotion", "PromotionRequest", "Target")
 _METADATA = {
     "name",
@@ -117,7 +121,7 @@ def _check_metadata(
         if key not in _METADATA:
             hint = suggest(key, _METADATA)
             found.warn_key(("metadata", key), "unknown field; it is ignored", hint)
-    cluster = kind == "ClusterPromotionTask"
+    cluster = kind in _CLUSTER
     if cluster != (project is None):
         place = "in _cluster/" if cluster else "in its project's folder"
         found.error(("kind",), f"a {kind} belongs {place}", "move the manifest there")

@@ -59,7 +59,7 @@ from airfreight.runtime.promoting import (
 from airfreight.runtime.records import Claim, PromotionRecord
 from airfreight.runtime.stage_register import StageRegister
 from airfreight.runtime.work import PromotionWork
-from airfreight.steps.builtin import builtin_registry
+from airfreight.steps.installed import step_registry
 
 # How long a promote waits before it looks again whether it is its turn: a claim ends unseen, so it has to ask.
 _TURN_LOOK = timedelta(seconds=5)
@@ -221,7 +221,7 @@ class PromoteOperator(BaseOperator):
         fence: Fence,
         back: Return,
     ) -> Any:
-        steps, name = builtin_registry(), record.promotion.name
+        steps, name = step_registry(), record.promotion.name
         runner = self._runner = OperatorRunner(
             read_settings().allowed_operators(), self.runtime.project.name, name, context, self.log
         )

@@ -1,8 +1,8 @@
 """A Stage's register: what it holds, what it verified, who approved, who may promote (design, "The register").
 
 Keys: ``fence`` is written by every process that enters the Stage's `promote`. ``current``, ``history`` (10), ``claim``,
-``promotions`` (20 summaries), ``promotion/<name>``, ``run/<run id>``, ``spent`` (100 nonces) and ``hold/<origin>`` are
-written by the task that holds the Stage's claim; ``verified/<freight>`` by it and by
+``promotions`` (20 summaries), ``promotion/<name>``, ``run/<run id>``, ``spent`` (100 nonces), ``events`` (50) and
+``hold/<origin>`` are written by the task that holds the Stage's claim; ``verified/<freight>`` by it and by
 `forward`; ``approved/<freight>`` by the run that approves; ``request/<origin>`` and ``closed/<run id>`` by gates;
 ``offer/<origin>`` by the Warehouse's DAG; ``abort/<run id>`` by the run that aborts, which
 also writes ``fence`` and ends the Promotion.
@@ -13,6 +13,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TypeVar
 
+from airfreight.model.audit import AuditEvent
 from airfreight.model.base import Model
 from airfreight.model.promotion import PromotionStatus
 from airfreight.runtime.records import (
@@ -34,6 +35,7 @@ from airfreight.runtime.store import StateStore
 KEPT_HISTORY = 10
 KEPT_PROMOTIONS = 20
 KEPT_SPENT = 100
+KEPT_EVENTS = 50
 
 RecordT = TypeVar("RecordT", bound=Model)
 
@@ -200,6 +202,17 @@ class StageRegister:
             self._store.delete(f"promotion/{dropped.name}")
         rows = [row.model_dump(mode="json", by_alias=True) for row in kept[:KEPT_PROMOTIONS]]
         self._store.set("promotions", rows)
+
+    def events(self) -> tuple[AuditEvent, ...]:
+        """Return the last 50 events that promotions recorded, newest first."""
+        return tuple(AuditEvent.model_validate(row) for row in self._store.get("events") or ())
+
+    def record_event(self, event: AuditEvent) -> None:
+        """Keep an event; the first one of a Promotion's step stays."""
+        events = self.events()
+        if all((known.promotion, known.step) != (event.promotion, event.step) for known in events):
+            kept = [event, *events][:KEPT_EVENTS]
+            self._store.set("events", [row.model_dump(mode="json", by_alias=True) for row in kept])
 
     def arrive(self, holding: Holding) -> None:
         """Write down that the Stage holds something new, and how long it held what it held before.

@@ -19,6 +19,8 @@ from pydantic.alias_generators import to_camel
 from airfreight.artifacts.argocd.applications import Applications
 from airfreight.errors import SettingsError, TerminalStepError
 from airfreight.expr.limits import DEFAULT_LIMITS, Limits
+from airfreight.model.audit import AuditEvent
+from airfreight.model.channel import MessageChannel
 from airfreight.model.credential import Credential
 from airfreight.model.freight import Freight
 from airfreight.model.promotion import StepStatus
@@ -134,7 +136,8 @@ class StepLog(Protocol):
 class StepSettings:
     """Settings that steps obey; all doors are closed by default.
 
-    `allow_loopback`: http and git steps and charts' repositories may be on this machine (on in demo and tests).
+    `allow_loopback`: what http and git steps reach, mail servers and charts' repositories may be on this machine (on in
+    demo and tests).
     `allow_credentials_over_http`: a login may travel unencrypted (on in demo and tests).
     `max_oci_push_artifact_size`: bytes that oci-push copies to another repository; -1 is no limit, 0 allows no copy.
     `max_workspace_size`: bytes that the work directory may hold after a step.
@@ -173,6 +176,26 @@ def no_argocd() -> AbstractContextManager[Applications]:
 
 
 @dataclass(frozen=True)
+class OpenChannel:
+    """A message channel and what its Connection holds; `login` None: it names none."""
+
+    channel: MessageChannel
+    login: Credential | None
+
+
+def no_channel(kind: str, name: str) -> OpenChannel:
+    """Stand for the message channels of a project where a step is tried without one: raises SettingsError."""
+    raise SettingsError(f"there is no {kind} {name!r} here: only a promotion has a project")
+
+
+def no_audit_trail(event: AuditEvent) -> None:  # noqa: ARG001 the collaborator's shape
+    """Stand for the events of a Stage where a step is tried without one: raises TerminalStepError."""
+    raise TerminalStepError(
+        "there is no Stage here to record an event in: only a promotion has one"
+    )
+
+
+@dataclass(frozen=True)
 class StepContext:
     """All that a step may know and use.
 
@@ -184,6 +207,8 @@ class StepContext:
     `actor` is the person who decided on the Promotion; empty: it is automatic.
     `planning`: nothing outside may change: what a step would push as a part of its work stays in the clone.
     `argocd` opens the project's Argo CD; entering it raises SettingsError where it cannot be opened.
+    `record_event` keeps an event in the Stage's register; one of a step that has one already changes nothing.
+    `channel` opens a message channel by kind and name; raises SettingsError where it cannot be opened.
     `check_fence` raises where another process has taken this Promotion over. The engine asks before each run of a step;
     a step that repeats an outside effect by itself asks before each.
     `delivered` is the answer or the event that the step's last result waited for; None at any other run.
@@ -209,6 +234,8 @@ class StepContext:
     argocd: Callable[[], AbstractContextManager[Applications]] = no_argocd
     operators: Operators = field(default_factory=NoOperators)
     delivered: Delivery | None = None
+    record_event: Callable[[AuditEvent], None] = no_audit_trail
+    channel: Callable[[str, str], OpenChannel] = no_channel
 
 
 @dataclass(frozen=True)

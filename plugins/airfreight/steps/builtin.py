@@ -26,6 +26,7 @@ from airfreight.steps.git_signing import SigningKeys
 from airfreight.steps.git_tag import GitTagStep
 from airfreight.steps.git_wait_for_pr import GitWaitForPRStep
 from airfreight.steps.github_push import GitHubPushStep
+from airfreight.steps.hcl_update import HclUpdateStep
 from airfreight.steps.helm_template import HelmTemplateStep
 from airfreight.steps.helm_update_chart import HelmUpdateChartStep
 from airfreight.steps.http import HttpStep
@@ -36,7 +37,8 @@ from airfreight.steps.kustomize_build import KustomizeBuildStep
 from airfreight.steps.kustomize_set_image import KustomizeSetImageStep
 from airfreight.steps.oci_download import OciDownloadStep
 from airfreight.steps.oci_push import OciPushStep
-from airfreight.steps.registry import StepRegistry
+from airfreight.steps.record_audit_event import RecordAuditEventStep
+from airfreight.steps.send_message import SendMessageStep
 from airfreight.steps.set_freight_alias import SetFreightAliasStep
 from airfreight.steps.set_metadata import SetMetadataStep
 from airfreight.steps.tar import TarStep
@@ -76,6 +78,7 @@ def builtin_steps() -> tuple[PromotionStep[Any], ...]:
         GitPushStep(keys),
         GitTagStep(keys),
         GitWaitForPRStep(),
+        HclUpdateStep(),
         HelmTemplateStep(),
         HelmUpdateChartStep(),
         HttpDownloadStep(),
@@ -86,6 +89,8 @@ def builtin_steps() -> tuple[PromotionStep[Any], ...]:
         KustomizeSetImageStep(),
         OciDownloadStep(),
         OciPushStep(),
+        RecordAuditEventStep(),
+        SendMessageStep(),
         SetFreightAliasStep(),
         SetMetadataStep(),
         TarStep(),
@@ -100,8 +105,3 @@ def builtin_steps() -> tuple[PromotionStep[Any], ...]:
         YamlParseStep(),
         YamlUpdateStep(),
     )
-
-
-def builtin_registry() -> StepRegistry:
-    """Return a registry that knows all built-in kinds."""
-    return StepRegistry(builtin_steps())

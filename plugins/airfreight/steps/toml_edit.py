@@ -10,6 +10,7 @@ from typing import Any
 
 from airfreight.errors import TerminalStepError
 from airfreight.steps.key_path import split_key
+from airfreight.steps.splice import splice
 from airfreight.steps.toml_text import Path, Value, parse_toml, values
 
 _INT64 = range(-(2**63), 2**63)
@@ -36,7 +37,7 @@ def set_values(text: str, updates: Sequence[tuple[str, Any]]) -> str:
     for value in found:
         by_path.setdefault(value.path, []).append(value)
     edits = dict(_edit(text, by_path, key, value) for key, value in updates)
-    changed = _splice(text, edits)
+    changed = splice(text, edits)
     parse_toml(changed)
     expected = [edits.get(value, text[value.start : value.end]) for value in _scalars(found)]
     got = [changed[value.start : value.end] for value in _scalars(list(values(changed)))]
@@ -65,14 +66,6 @@ def _edit(text: str, by_path: dict[Path, list[Value]], key: str, value: Any) -> 
             f"error finding key {key}: key path addresses a table or an array instead of a scalar node"
         )
     raise TerminalStepError(f"error finding key {key}: key path not found")
-
-
-def _splice(text: str, edits: dict[Value, str]) -> str:
-    pieces, done = [], 0
-    for place in sorted(edits, key=lambda value: value.start):
-        pieces += [text[done : place.start], edits[place]]
-        done = place.end
-    return "".join([*pieces, text[done:]])
 
 
 def written(key: str, value: Any, old: str = "") -> str:

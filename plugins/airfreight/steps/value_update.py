@@ -1,4 +1,4 @@
-"""What yaml-update, json-update and toml-update share: their config, their run and their commit message."""
+"""What yaml-update, json-update, toml-update and hcl-update share: their config, their run and their commit message."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ValueUpdate(StepConfig):
 
 
 class ValueUpdateConfig(StepConfig):
-    """Config of the three steps; `path` is from the work directory on."""
+    """Config of these steps; `path` is from the work directory on."""
 
     path: str = Field(min_length=1)
     updates: tuple[ValueUpdate, ...] = Field(min_length=1)

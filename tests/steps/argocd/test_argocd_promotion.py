@@ -13,7 +13,7 @@ from airfreight.model.promotion import InflatedStep, Promotion, PromotionStatus
 from airfreight.runtime.engine import PromotionEngine
 from airfreight.runtime.functions import Sources
 from airfreight.steps.base import StepContext
-from airfreight.steps.builtin import builtin_registry
+from airfreight.steps.installed import step_registry
 from tests.argocd_server import COMMIT
 from tests.runtime.step_kinds import START, context_for, promotion, statuses
 from tests.steps.argocd.conftest import Bench
@@ -34,7 +34,7 @@ class Run:
     def poll(self) -> PromotionStatus:
         self.now += self.status.retry_after or timedelta(0)
         engine = PromotionEngine(
-            registry=builtin_registry(),
+            registry=step_registry(),
             context_for=self._context,
             clock=lambda: self.now,
             sleep=self._sleep,

@@ -1,4 +1,4 @@
-"""`airfreight get`: Freight, Stages, Promotions, out of the register."""
+"""`airfreight get`: Freight, Stages, Promotions, events, out of the register."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from airfreight.cli.api import AirflowApi, TaskInfo
 from airfreight.cli.directory import Directory, Place, read_directory
 from airfreight.cli.listing import (
     Listing,
+    event_listing,
     freight_listing,
     promotion_listing,
     stage_listing,
@@ -71,6 +72,8 @@ def run(args: argparse.Namespace, world: World, api: AirflowApi) -> Exit:
             listing = _freight(args, reader)
         elif args.kind == "stages":
             listing = _stages(args, reader)
+        elif args.kind == "events":
+            listing = _events(args, reader)
         else:
             listing = _promotions(args, reader)
     if args.output == "json":
@@ -126,3 +129,8 @@ def _promotions(args: argparse.Namespace, reader: _Reader) -> Listing:
         if not listing.rows:
             raise NotFoundError(f"there is no Promotion {args.name!r} among the last of any Stage")
     return listing
+
+
+def _events(args: argparse.Namespace, reader: _Reader) -> Listing:
+    listing = event_listing(reader.stages(args.stage))
+    return listing.where(lambda row: args.type in (None, row["type"]))

@@ -39,7 +39,7 @@ from airfreight.runtime.planning import Plan, PlanRegistry, plan_promotion
 from airfreight.runtime.promoting import make_promotion
 from airfreight.runtime.records import Decision
 from airfreight.runtime.stage_register import StageRegister
-from airfreight.steps.builtin import builtin_registry
+from airfreight.steps.installed import step_registry
 from airfreight.steps.registry import StepRegistry
 
 
@@ -80,7 +80,7 @@ def run(
 ) -> Exit:
     """Run the steps in a throw-away work directory and print what they changed there."""
     chosen_projects(args.pipelines, [args.project], project_names)
-    registry = builtin_registry()
+    registry = step_registry()
     project = load_project(args.pipelines, args.project, registry)
     stage = _stage(project, args.stage)
     username = args.username or world.environ.get("AIRFREIGHT_USERNAME", "")

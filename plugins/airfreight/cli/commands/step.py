@@ -6,15 +6,13 @@ import argparse
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from airfreight.artifacts.guarded_http import guarded_client
 from airfreight.cli.environment import read_environment
 from airfreight.cli.tables import printable
 from airfreight.cli.world import Exit, World
@@ -23,14 +21,13 @@ from airfreight.expr.gotext import json_text
 from airfreight.expr.limits import DEFAULT_LIMITS, Meter
 from airfreight.expr.templates import evaluate_config
 from airfreight.manifests.nodes import read_documents
-from airfreight.model.credential import Credential
 from airfreight.model.freight import Freight, FreightContent
 from airfreight.model.promotion import StepStatus
 from airfreight.runtime.attempt import Attempt, attempt_step
 from airfreight.runtime.functions import Scope, functions
-from airfreight.steps.base import PromotionStep, StepContext, StepSettings
-from airfreight.steps.builtin import builtin_registry
-from airfreight.steps.workdir import WorkDirectory
+from airfreight.steps.base import PromotionStep, StepContext
+from airfreight.steps.installed import step_registry
+from airfreight.steps.trial import trial_context
 
 _ALIAS = "step-1"
 _VARIABLES = ("ctx", "vars", "outputs", "task", "freight")
@@ -39,11 +36,6 @@ _EXITS = {
     StepStatus.SKIPPED: Exit.OK,
     StepStatus.RUNNING: Exit.WAITING,
 }
-
-
-class _NoLogins:
-    def find(self, kind: str, url: str) -> Credential | None:  # noqa: ARG002 - the protocol's names
-        return None
 
 
 class _Log:
@@ -72,7 +64,7 @@ class _Environment:
 
 def run(args: argparse.Namespace, world: World, lines: Iterable[str]) -> Exit:
     """Run the step once and print its status, message and output; `lines` are read for ``--config -``."""
-    registry = builtin_registry()
+    registry = step_registry()
     kind = registry.find(args.kind)
     if kind is None:
         raise SettingsError(registry.explain_unknown(args.kind))
@@ -174,18 +166,14 @@ def _context(
     args: argparse.Namespace, world: World, environment: _Environment, now: datetime
 ) -> StepContext:
     ctx = environment.variables["ctx"]
-    return StepContext(
+    return replace(
+        trial_context(args.workdir, allow_loopback=args.allow_loopback),
         project=str(ctx["project"]),
         stage=str(ctx["stage"]),
         promotion=str(ctx["promotion"]),
         alias=_ALIAS,
         started_at=now,
-        workdir=WorkDirectory(args.workdir),
-        credentials=_NoLogins(),
-        settings=StepSettings(allow_loopback=args.allow_loopback),
-        http=partial(guarded_client, allow_loopback=args.allow_loopback),
         log=_Log(world),
-        check_fence=lambda: None,
         freight=environment.freight,
     )
 

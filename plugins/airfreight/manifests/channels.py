@@ -1,0 +1,45 @@
+"""Message channels: where messages go, and which login opens the way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airfreight.manifests.nodes import Path
+from airfreight.manifests.resources import Resource
+from airfreight.manifests.secrets import CONNECTION, refuse_connection
+from airfreight.manifests.shapes import read_model
+from airfreight.model.channel import MessageChannel
+from airfreight.model.naming import connection_prefixes
+
+
+def read_channel(resource: Resource) -> MessageChannel | None:
+    """Return the channel, or None where it is at fault."""
+    cluster = resource.kind == "ClusterMessageChannel"
+    data: dict[str, Any] = {**resource.section("spec"), "name": resource.name, "cluster": cluster}
+    if cluster:
+        data.pop("secretRef", None)
+        data["connectionId"] = _connection(resource)
+    channel = read_model(MessageChannel, data, _where, resource.found)
+    if channel is not None and channel.slack and not (cluster or channel.secret_ref):
+        message = "required field is missing"
+        resource.found.error(("spec", "secretRef"), message, "its Secret names Slack's token")
+    return None if resource.found.errors else channel
+
+
+def _where(path: Path) -> Path:
+    return ("metadata", *path) if path[:1] == ("name",) else ("spec", *path)
+
+
+def _connection(resource: Resource) -> str:
+    """Return the Connection that all projects share and this channel names; `_cluster/` holds no Secrets."""
+    path = ("metadata", "annotations", CONNECTION)
+    _, shared = connection_prefixes("")
+    hint = f"name a Connection that begins with {shared}"
+    needed = any(key in resource.section("spec") for key in ("slack", "secretRef"))
+    named = resource.annotations.get(CONNECTION, "")
+    if not named and needed:
+        message = "required annotation is missing: a ClusterMessageChannel reads no Secret"
+        resource.found.error(path, message, hint)
+    elif named and (not named.startswith(shared) or refuse_connection(named, "")):
+        resource.found.error(path, "expected a Connection that projects share", hint)
+    return named
