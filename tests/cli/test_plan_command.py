@@ -69,8 +69,10 @@ REPOSITORY = {**WORKFLOW, "provider": "github"}
 UPDATES = [{"kind": "Stage", "name": "prod", "values": {"region": "eu"}}]
 CHANNEL = {"kind": "MessageChannel", "name": "${{ ctx.stage }}"}
 EFFECTS: dict[str, dict[str, Any]] = {
+    "airflow": {"operator": "bash", "args": {"bash_command": "true"}},
     "argocd-update": {"apps": [{"name": "shop"}]},
     "argocd-wait": {"apps": [{"name": "shop"}]},
+    "get-user-input": {"schema": {"type": "object", "properties": {"note": {"type": "string"}}}},
     "gha-dispatch-workflow": {**WORKFLOW, "workflowFile": "build.yaml", "ref": "main"},
     "gha-wait-for-workflow": {**WORKFLOW, "runID": 1},
     "git-merge-pr": {**REPOSITORY, "prNumber": 1},
@@ -87,6 +89,7 @@ EFFECTS: dict[str, dict[str, Any]] = {
     "tf-apply": {"dir": "work"},
     "tf-output": {"dir": "work"},
     "tf-plan": {"dir": "work"},
+    "wait-for-approval": {},
 }
 
 

@@ -69,7 +69,11 @@ def register(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StageRegister:
 
 
 def run(
-    folder: Path, port: int, registry: StepRegistry, register: StageRegister, *steps: dict[str, object]
+    folder: Path,
+    port: int,
+    registry: StepRegistry,
+    register: StageRegister,
+    *steps: dict[str, object],
 ) -> PromotionStatus:
     (folder / "shop" / "all.yaml").write_text(MANIFESTS.replace("@PORT@", str(port)))
     fence = Fence(register, "token")

@@ -27,6 +27,7 @@ class AirflowStep(PromotionStep[AirflowConfig]):
     kind = "airflow"
     config_type = AirflowConfig
     uses_workdir = False
+    outside_effect = "runs an operator of Airflow"
 
     def run(self, config: AirflowConfig, context: StepContext) -> StepResult:
         """Start the operator, or go on with it where what it waited for has happened."""

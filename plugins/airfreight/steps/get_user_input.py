@@ -36,6 +36,7 @@ class GetUserInputStep(PromotionStep[GetUserInputConfig]):
     kind = "get-user-input"
     config_type = GetUserInputConfig
     uses_workdir = False
+    outside_effect = "asks a person"
 
     def run(self, config: GetUserInputConfig, context: StepContext) -> StepResult:
         """Take the answer, if there is one, or ask."""

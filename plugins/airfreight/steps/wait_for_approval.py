@@ -50,6 +50,7 @@ class WaitForApprovalStep(PromotionStep[WaitForApprovalConfig]):
     kind = "wait-for-approval"
     config_type = WaitForApprovalConfig
     uses_workdir = False
+    outside_effect = "waits for approval"
 
     def run(self, config: WaitForApprovalConfig, context: StepContext) -> StepResult:
         """Take the answer, if there is one, and count."""

@@ -39,6 +39,7 @@ from airfreight.runtime.planning import Plan, PlanRegistry, plan_promotion
 from airfreight.runtime.promoting import make_promotion
 from airfreight.runtime.records import Decision
 from airfreight.runtime.stage_register import StageRegister
+from airfreight.steps.base import NoOperators
 from airfreight.steps.installed import step_registry
 from airfreight.steps.registry import StepRegistry
 
@@ -177,7 +178,13 @@ def _planned(
     fence = Fence(subject.registers.stages[promotion.stage], "plan")
     planned = PlanRegistry(registry, checkouts.note)
     engine_for = engine_maker(
-        subject.project, planned, lambda: datetime.now(UTC), log, fence, subject.objects
+        subject.project,
+        planned,
+        lambda: datetime.now(UTC),
+        log,
+        fence,
+        subject.objects,
+        NoOperators(),
     )
     folder = workspace()
     workdir = folder.create(promotion.name)
