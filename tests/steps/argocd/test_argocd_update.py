@@ -44,7 +44,7 @@ def test_a_sync_is_begun_waited_for_and_found_done(bench: Bench) -> None:
     first = bench.update(AT_COMMIT)
     assert first.status is StepStatus.RUNNING
     assert first.retry_after is not None
-    assert first.retry_after.total_seconds() == 30
+    assert first.retry_after.total_seconds() == 10
     assert first.message.endswith("its sync was begun")
     bench.server.begin()
     assert bench.update(AT_COMMIT).message == (
