@@ -169,10 +169,10 @@ class Stack:
     def api(self, user: str = "admin") -> httpx.Client:
         """A client of Airflow's REST API logged in as the user; paths begin with ``/api/v2``."""
         login = {"username": user, "password": user}
-        answer = httpx.post(f"{self.url}/auth/token", json=login, timeout=30, trust_env=False)
+        answer = httpx.post(f"{self.url}/auth/token", json=login, timeout=120, trust_env=False)
         answer.raise_for_status()
         headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=30, trust_env=False)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=120, trust_env=False)
 
     def run(self, *argv: str) -> str:
         """Run one ``airflow`` command and return its output; ProcessFailedError where it fails."""

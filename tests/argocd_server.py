@@ -45,6 +45,7 @@ class ArgocdServer:
     losing: int = 0
     refusing: Answer | None = None
     version: int = 1
+    lock: threading.RLock = field(default_factory=threading.RLock)
 
     def add(self, name: str = "web", namespace: str = "argocd", **parts: Any) -> dict[str, Any]:
         """Add an Application that Stage prod of shop may change; `parts` are merged over it."""
@@ -74,13 +75,14 @@ class ArgocdServer:
         self, patch: dict[str, Any], name: str = "web", namespace: str = "argocd"
     ) -> dict[str, Any]:
         """Merge `patch` into an Application, as anybody may at any time."""
-        app = self.apps[namespace, name]
-        merged = merge(app, patch)
-        app.clear()
-        app.update(merged)
-        self.version += 1
-        app["metadata"]["resourceVersion"] = str(self.version)
-        return app
+        with self.lock:
+            app = self.apps[namespace, name]
+            merged = merge(app, patch)
+            app.clear()
+            app.update(merged)
+            self.version += 1
+            app["metadata"]["resourceVersion"] = str(self.version)
+            return app
 
     def begin(self, name: str = "web") -> None:
         """Begin the operation that was asked for."""
@@ -225,6 +227,18 @@ def _holds(app: dict[str, Any], condition: str) -> bool:
     return key[1:] not in labels if key.startswith("!") else key in labels
 
 
+def kubeconfig(url: str, **user: str) -> dict[str, Any]:
+    """Return a kubeconfig whose only user has these fields."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
+        "clusters": [{"name": "k", "cluster": {"server": url}}],
+        "users": [{"name": "u", "user": user}],
+    }
+
+
 @contextmanager
 def serving(tls: ssl.SSLContext | None = None) -> Iterator[ArgocdServer]:
     """Serve on a free port of this machine, with `tls` over https."""
@@ -238,12 +252,13 @@ def serving(tls: ssl.SSLContext | None = None) -> Iterator[ArgocdServer]:
                 return
             kind = self.headers.get("Content-Type") or ""
             token = self.headers.get("Authorization") or ""
-            status, document = state.answer(self.command, self.path, body, kind, token)
+            with state.lock:
+                status, document = state.answer(self.command, self.path, body, kind, token)
+                content = json.dumps(document).encode()
             if self.command != "GET" and state.losing:
                 state.losing -= 1
                 self.close_connection = True
                 return
-            content = json.dumps(document).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))

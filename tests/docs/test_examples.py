@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,13 @@ from airfreight.manifests.steps import IN_STEPS
 from airfreight.model.stage import Step
 from airfreight.runtime.functions import Scope, functions
 from airfreight.steps.installed import step_registry
-from tests.docs.pages import PAGES, ROOT, Block, anchors, blocks, prose
+from tests.docs.pages import PAGES, ROOT, Block, anchors, blocks, prose, read
 
 _REGISTRY = step_registry()
 _YAML = [block for page in PAGES for block in blocks(page, "yaml")]
 _STEPS = [block for block in _YAML if block.text.startswith("uses:")]
 _STEP_IDS = [str(block) for block in _STEPS]
+_PROJECTS = sorted((ROOT / "docs" / "examples").glob("*.yaml"))
 _LINKS = [
     pytest.param(page, target, id=f"{page.name}: {target}")
     for page in PAGES
@@ -48,6 +50,26 @@ def test_the_manifests_of_a_page_make_a_project_without_a_problem(
     assert [str(problem) for problem in project.problems] == []
     assert project.disabled == {}
     assert [pipeline.name for pipeline in project.pipelines] == ["shop"]
+
+
+@pytest.mark.parametrize("file", _PROJECTS, ids=lambda file: file.stem)
+def test_a_project_of_the_examples_has_no_problem(file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / file.stem
+    folder.mkdir()
+    shutil.copy(file, folder)
+    project = load_project(tmp_path, file.stem, _REGISTRY)
+    assert [str(problem) for problem in project.problems] == []
+    assert len(project.pipelines) == 1
+
+
+def test_every_project_of_the_examples_is_described_and_played() -> None:
+    names = [file.stem for file in _PROJECTS]
+    rows = re.findall(
+        r"^\| \[(.+)\]\(examples/(.+)\.yaml\) \|", read("docs/examples.md"), re.MULTILINE
+    )
+    assert sorted(rows) == [(name, name) for name in names]
+    played = read("tests/live/test_pipelines.py")
+    assert [name for name in names if f'"{name}": ' not in played] == []
 
 
 def test_every_yaml_block_is_a_manifest_of_these_pages_or_a_step() -> None:

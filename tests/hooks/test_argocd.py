@@ -20,7 +20,7 @@ from airfreight.artifacts.argocd.rest import RestApplications
 from airfreight.errors import SettingsError, TransientError
 from airfreight.hooks.argocd import ArgocdHook, open_argocd
 from airfreight.runtime.settings import Settings
-from tests.argocd_server import TOKEN, ArgocdServer, serving
+from tests.argocd_server import TOKEN, ArgocdServer, kubeconfig, serving
 
 CONNECTION = "airfreight_shop_argocd"
 Connect = Callable[..., None]
@@ -77,17 +77,6 @@ def tls_server(authority: Path) -> Iterator[ArgocdServer]:
     with serving(context) as server:
         server.add()
         yield server
-
-
-def kubeconfig(url: str, **user: str) -> dict[str, Any]:
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "c",
-        "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
-        "clusters": [{"name": "k", "cluster": {"server": url}}],
-        "users": [{"name": "u", "user": user}],
-    }
 
 
 @pytest.mark.parametrize(

@@ -47,3 +47,10 @@ def test_what_is_not_aborted_goes_on_and_is_asked_about_no_more_at_its_end() -> 
     assert before > 0
     assert not stopped.wait(0.05)
     assert asked == before
+
+
+def test_an_abort_calls_what_else_has_to_end() -> None:
+    ended, stopped = threading.Event(), threading.Event()
+    with watched(lambda: True, stopped, 0.01, ended.set):
+        assert ended.wait(10)
+    assert stopped.is_set()

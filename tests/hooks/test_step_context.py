@@ -1,78 +1,69 @@
-"""What a promotion's steps get from a deployment, without a running Airflow: Connections, settings, the register."""
+"""What a deployment gives to steps, through the engine that it makes."""
 
 from __future__ import annotations
 
 import json
 import logging
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from airfreight.hooks.step_context import engine_maker
 from airfreight.manifests.project import load_project
-from airfreight.model.promotion import PromotionPhase, PromotionStatus
+from airfreight.model.promotion import PromotionStatus
 from airfreight.runtime.fence import Fence
 from airfreight.runtime.objects import ProjectObjects
 from airfreight.runtime.stage_register import StageRegister
-from airfreight.steps.installed import step_registry
+from airfreight.steps.base import NoOperators, StepContext, StepResult
+from airfreight.steps.registry import StepRegistry
 from airfreight.steps.workdir import WorkDirectory
-from tests.mail_server import MailServer
 from tests.runtime.memory import MemoryStore
-from tests.runtime.step_kinds import promotion
+from tests.runtime.step_kinds import START, AnyConfig, EchoStep, promotion
 
-LOGIN = {"conn_type": "generic", "login": "robot", "password": "hunter2"}
-MANIFESTS = """\
+SECRET = """\
 apiVersion: v1
 kind: Secret
 metadata:
-  name: mail
+  name: cloud
   labels: {kargo.akuity.io/cred-type: generic}
-  annotations: {airfreight/connection: airfreight_shop_mail}
----
-apiVersion: ee.kargo.akuity.io/v1alpha1
-kind: MessageChannel
-metadata: {name: team}
-spec:
-  secretRef: {name: mail}
-  smtp: {from: kargo@example.com, to: [team@example.com], host: 127.0.0.1, port: @PORT@, useTLS: false}
+  annotations: {airfreight/connection: airfreight_shop_cloud}
 """
-STEPS = (
-    {
-        "uses": "send-message",
-        "config": {"channel": {"kind": "MessageChannel", "name": "team"}, "message": "hi"},
-    },
-    {
-        "uses": "record-audit-event",
-        "config": {"message": "told", "data": {"password": "${{ secret('mail').password }}"}},
-    },
-)
 
 
-def test_steps_open_channels_by_connections_and_record_events_without_passwords(
+class TellingStep(EchoStep):
+    """Puts out its config as a program might print it, with what the deployment says."""
+
+    kind = "tell"
+
+    def run(self, config: AnyConfig, context: StepContext) -> StepResult:
+        text = context.redact(f"logged in with {(config.model_extra or {})['token']}")
+        return StepResult(output={"text": text, "terraform": context.settings.allow_terraform})
+
+
+def test_a_step_can_hide_the_passwords_of_its_config_and_knows_what_is_allowed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_AIRFREIGHT_SHOP_MAIL", json.dumps(LOGIN))
-    for setting in ("ALLOW_LOOPBACK", "ALLOW_CREDENTIALS_OVER_HTTP"):
-        monkeypatch.setenv(f"AIRFLOW__AIRFREIGHT__{setting}", "True")
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_AIRFREIGHT_SHOP_CLOUD",
+        json.dumps({"conn_type": "generic", "login": "robot", "password": "hunter2"}),
+    )
+    monkeypatch.setenv("AIRFLOW__AIRFREIGHT__ALLOW_TERRAFORM", "true")
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "secret.yaml").write_text(SECRET)
+    registry = StepRegistry([TellingStep()])
     register = StageRegister(MemoryStore())
-    fence = Fence(register, "token")
+    fence = Fence(register, "mine")
     fence.enter()
-    with MailServer(user=("robot", "hunter2")) as server:
-        (tmp_path / "shop").mkdir()
-        (tmp_path / "shop" / "all.yaml").write_text(MANIFESTS.replace("@PORT@", str(server.port)))
-        project = load_project(tmp_path, "shop", step_registry())
-        engine_for = engine_maker(
-            project,
-            step_registry(),
-            lambda: datetime.now(UTC),
-            logging.getLogger("test"),
-            fence,
-            ProjectObjects(MemoryStore(), ("dev",), {}),
-        )
-        engine = engine_for(WorkDirectory(tmp_path), lambda status: None)
-        status = engine.run(promotion(*STEPS), PromotionStatus())
-    assert (status.phase, status.message) == (PromotionPhase.SUCCEEDED, "")
-    assert [mail.get_content().strip() for mail in server.mails] == ["hi"]
-    (event,) = register.events()
-    assert (event.actor, event.data) == ("alice", {"password": "***"})
+    engine_for = engine_maker(
+        load_project(tmp_path, "shop", registry),
+        registry,
+        lambda: START,
+        logging.getLogger("test"),
+        fence,
+        ProjectObjects(MemoryStore(), (), {}),
+        NoOperators(),
+    )
+    step = {"uses": "tell", "config": {"token": "${{ secret('cloud').password }}"}}
+    engine = engine_for(WorkDirectory(tmp_path), lambda _: None)
+    ended = engine.run(promotion(step), PromotionStatus())
+    assert ended.state["step-1"] == {"text": "logged in with ***", "terraform": True}

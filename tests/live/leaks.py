@@ -67,10 +67,10 @@ def _tables(world: World) -> Iterator[tuple[str, bytes]]:
 
 
 def _objects(repositories: Path) -> Iterator[tuple[str, bytes]]:
-    for folder in sorted(repositories.iterdir()):
+    for folder in sorted(repositories.rglob("*.git")):
         argv = ["git", "-C", str(folder), "cat-file", "--batch-all-objects", "--batch"]
         done = subprocess.run(argv, capture_output=True, check=False)
-        yield folder.name, done.stdout
+        yield str(folder.relative_to(repositories)), done.stdout
 
 
 @contextmanager

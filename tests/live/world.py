@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +18,8 @@ import httpx
 
 from demo.ports import free_port
 from demo.stack import Stack
+from tests.argocd_server import TOKEN, ArgocdServer, kubeconfig, serving
+from tests.chart_repository import ChartRepository
 from tests.git_http import GitHttpServer
 from tests.live.barrier import BarrierServer
 from tests.live.leaks import watched_arguments
@@ -29,7 +31,16 @@ T = TypeVar("T")
 # The Connections of the live tests. The passwords hold what URL-encoding changes.
 SHARED_GIT = {"conn_type": "http", "login": "robot", "password": "t0ken/of+the=robot"}
 SHARED_IMAGES = {"conn_type": "http", "login": "puller", "password": "t0ken/of+the=puller"}
-SECRETS = [SHARED_GIT["password"], SHARED_IMAGES["password"]]
+SHARED_CHARTS = {"conn_type": "http", "login": "reader", "password": "t0ken/of+the=reader"}
+SECRETS = [*(login["password"] for login in (SHARED_GIT, SHARED_IMAGES, SHARED_CHARTS)), TOKEN]
+
+# What the step airflow may run here.
+OPERATORS = {
+    "bash": "airflow.providers.standard.operators.bash.BashOperator",
+    "file": "airflow.providers.standard.sensors.filesystem.FileSensor",
+    "pod": "airflow.providers.cncf.kubernetes.operators.pod.KubernetesPodOperator",
+    "sql-check": "airflow.providers.common.sql.operators.sql.SQLCheckOperator",
+}
 
 DAG_FILE = '''"""The Airflow DAGs of project {name}."""
 
@@ -47,6 +58,8 @@ class World:
     registry: DebianRegistry
     git: GitHttpServer
     barrier: BarrierServer
+    charts: ChartRepository
+    argocd: ArgocdServer
     folder: Path
     rest: httpx.Client
     leaking_processes: list[str]
@@ -79,8 +92,8 @@ class World:
 
     def unpause(self, dag_id: str) -> None:
         """Wait for the DAG to be parsed and switch it on."""
-        eventually(lambda: self.rest.get(f"/api/v2/dags/{dag_id}").status_code == 200, 90)
-        self.rest.patch(f"/api/v2/dags/{dag_id}", json={"is_paused": False}).raise_for_status()
+        body, path = {"is_paused": False}, f"/api/v2/dags/{dag_id}"
+        eventually(lambda: self.rest.patch(path, json=body).status_code == 200, 90)
 
     def pause(self, dag_id: str) -> None:
         self.rest.patch(f"/api/v2/dags/{dag_id}", json={"is_paused": True}).raise_for_status()
@@ -279,9 +292,9 @@ def running_world(extra_env: Mapping[str, str] | None = None) -> Iterator[World]
     shutil.copytree(
         REPO / "include" / "pipelines" / "_cluster", folder / "include" / "pipelines" / "_cluster"
     )
-    env = {
-        "AIRFLOW_CONN_AIRFREIGHT_SHARED_GIT": json.dumps(SHARED_GIT),
-        "AIRFLOW_CONN_AIRFREIGHT_SHARED_IMAGES": json.dumps(SHARED_IMAGES),
+    settings = {
+        "AIRFLOW__AIRFREIGHT__OPERATORS": json.dumps(OPERATORS),
+        "AIRFLOW__AIRFREIGHT__ROLES": json.dumps({"leads": ["alice"]}),
         "AIRFLOW__AIRFREIGHT__ALLOW_CREDENTIALS_OVER_HTTP": "True",
         "AIRFLOW__AIRFREIGHT__ALLOW_LOOPBACK": "True",
         "AIRFLOW__AIRFREIGHT__GATE_LOOK_INTERVAL": "45",
@@ -291,20 +304,44 @@ def running_world(extra_env: Mapping[str, str] | None = None) -> Iterator[World]
         DebianRegistry() as registry,
         GitHttpServer(folder / "git", SHARED_GIT["login"], SHARED_GIT["password"]) as git,
         BarrierServer() as barrier,
+        ChartRepository(
+            folder / "charts", SHARED_CHARTS["login"], SHARED_CHARTS["password"]
+        ) as charts,
+        serving() as argocd,
         watched_arguments(SECRETS) as leaking_processes,
         Stack(
             folder / "airflow",
             folder / "dags",
             REPO / "plugins",
             api_port=free_port(),
-            extra_env=env | dict(extra_env or {}),
+            extra_env=connections(argocd.url) | settings | dict(extra_env or {}),
         ) as stack,
     ):
         stack.wait_until_healthy(300)
         with stack.api() as rest:
-            yield World(stack, registry, git, barrier, folder, rest, leaking_processes)
+            yield World(
+                stack, registry, git, barrier, charts, argocd, folder, rest, leaking_processes
+            )
     if not os.environ.get("AIRFREIGHT_KEEP_LIVE"):
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def connections(argocd_url: str) -> dict[str, str]:
+    """Return the Connections of the live tests as Airflow reads them from its environment."""
+    made: dict[str, Any] = {
+        "git": SHARED_GIT,
+        "images": SHARED_IMAGES,
+        "charts": SHARED_CHARTS,
+        "argocd": {"conn_type": "http", "host": argocd_url, "password": TOKEN},
+        "cluster": {
+            "conn_type": "kubernetes",
+            "extra": {"kube_config": kubeconfig(argocd_url, token=TOKEN)},
+        },
+    }
+    return {
+        f"AIRFLOW_CONN_AIRFREIGHT_SHARED_{name.upper()}": json.dumps(connection)
+        for name, connection in made.items()
+    }
 
 
 def run_id_of(freight: dict[str, Any]) -> str:
@@ -314,12 +351,16 @@ def run_id_of(freight: dict[str, Any]) -> str:
 def eventually(
     probe: Callable[[], T | None], timeout: float, explain: Callable[[], str] = lambda: ""
 ) -> T:
-    """Return the first truthy answer of `probe`; AssertionError with `explain()` after `timeout` seconds."""
+    """Return the first truthy answer of `probe`; AssertionError with `explain()` after `timeout` seconds.
+
+    An Airflow that is too busy to answer in time has not said no.
+    """
     deadline = time.monotonic() + timeout
     while True:
-        answer = probe()
-        if answer:
-            return answer
+        with suppress(httpx.TimeoutException):
+            answer = probe()
+            if answer:
+                return answer
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {timeout:g} s. {explain()}")
         time.sleep(0.5)

@@ -17,6 +17,7 @@ from airfreight.model.base import Variable
 from airfreight.model.credential import Credential
 from airfreight.model.freight import Freight, FreightContent
 from airfreight.model.promotion import InflatedStep, Promotion, PromotionStatus
+from airfreight.model.waiting import Delivery
 from airfreight.runtime.engine import PromotionEngine
 from airfreight.runtime.functions import Sources
 from airfreight.steps.base import (
@@ -90,10 +91,12 @@ class ScriptedStep(PromotionStep[AnyConfig]):
         self.default_timeout = timeout  # type: ignore[misc]
         self.configs: list[dict[str, Any]] = []
         self.previous: list[Mapping[str, Any] | None] = []
+        self.delivered: list[Delivery | None] = []
 
     def run(self, config: AnyConfig, context: StepContext) -> StepResult:
         self.configs.append(dict(config.model_extra or {}))
         self.previous.append(context.previous_output)
+        self.delivered.append(context.delivered)
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         if isinstance(answer, BaseException):
             raise answer
@@ -116,7 +119,12 @@ class World:
         standard = (EchoStep(), ComposeStep(), FilesStep(), TypedStep())
         self.registry = StepRegistry((*standard, *self.kinds))
 
-    def run(self, promotion: Promotion, status: PromotionStatus | None = None) -> PromotionStatus:
+    def run(
+        self,
+        promotion: Promotion,
+        status: PromotionStatus | None = None,
+        delivered: Delivery | None = None,
+    ) -> PromotionStatus:
         engine = PromotionEngine(
             registry=self.registry,
             context_for=lambda *step: replace(context_for(*step), redact=self.sources.redact),
@@ -129,7 +137,7 @@ class World:
             limits=self.limits,
             longest=timedelta(days=7),
         )
-        return engine.run(promotion, status or PromotionStatus())
+        return engine.run(promotion, status or PromotionStatus(), delivered)
 
     def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)

@@ -407,13 +407,12 @@ def test_each_change_is_told_before_the_next_step_begins():
 def test_each_step_opens_and_closes_its_group():
     world = World()
     world.run(promotion({}, NOT_KNOWN))
-    assert [group[:2] for group in world.groups] == [
-        ("step-1", "start"),
-        ("step-1", "end"),
-        ("step-2", "start"),
-        ("step-2", "end"),
+    assert world.groups[:3] == [
+        ("step-1", "start", "echo"),
+        ("step-1", "end", "Succeeded"),
+        ("step-2", "start", "ekho"),
     ]
-    assert world.groups[1][2] == "Succeeded"
+    assert world.groups[3][:2] == ("step-2", "end")
     assert world.groups[3][2].startswith("Errored: step kind 'ekho'")
 
 

@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from airfreight.runtime.plan import describe_request, escape_markdown
-from tests.runtime.memory import Pipeline, sources, stage
+from airfreight.model.promotion import InflatedStep
+from airfreight.model.waiting import Person
+from airfreight.runtime.plan import describe_request, describe_wait, escape_markdown
+from tests.runtime.memory import Pipeline, record, sources, stage
 
 RENDERER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 
@@ -94,3 +96,25 @@ def test_the_request_for_an_empty_stage_says_so():
     _, body = describe_request(pipeline.find("1.0.0"), stage("dev"), pipeline.registers)
     assert "| nothing |" in body
     assert "dev holds nothing of Warehouse/web yet." in body
+
+
+def test_the_request_of_a_step_says_which_and_shows_what_is_promoted_and_obeys_no_text():
+    pipeline = Pipeline()
+    new = pipeline.find("1.1.0")
+    begun = record(new)
+    step = InflatedStep(uses="x", alias="task::`ask`")
+    promotion = begun.promotion.model_copy(update={"steps": (step,)})
+    wait = Person(subject="Which?", options=("Submit",), display="*now*", fault="<b>: no")
+    subject, body = describe_wait(
+        wait,
+        begun.model_copy(update={"promotion": promotion}),
+        stage("dev"),
+        pipeline.registers,
+    )
+    assert subject == f"dev, step task::`ask` for {new.alias}: Which?"
+    page = Page(RENDERER.render(body))
+    assert "The last answer did not fit: <b>: no" in page.text
+    assert "*now*" in page.text
+    assert "Step task::`ask` of Promotion dev.01.x waits." in page.text
+    assert "1.1.0" in page.text
+    assert not {"em", "b"} & set(page.tags)

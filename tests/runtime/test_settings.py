@@ -64,3 +64,22 @@ def test_settings_are_found_in_the_environment_as_airflow_finds_them():
     environ = {"AIRFLOW__AIRFREIGHT__EXPRESSION_NODES": "500", "AIRFLOW__CORE__PARALLELISM": "1"}
     assert environment_values(environ)["expression_nodes"] == "500"
     assert read_values(environment_values(environ)) == Settings(expression_nodes=500)
+
+
+def test_operators_and_roles_are_objects_and_empty_where_nobody_set_them():
+    assert (Settings().allowed_operators(), Settings().user_roles()) == ({}, {})
+    read = read_values({"operators": '{"bash": "a.B"}', "roles": '{"leads": ["alice", "bob"]}'})
+    assert read.allowed_operators() == {"bash": "a.B"}
+    assert read.user_roles() == {"leads": ("alice", "bob")}
+
+
+@pytest.mark.parametrize("text", ["bash=a.B", "[]", '{"bash": 1}', '{"bash": "B"}', "[" * 10_000])
+def test_operators_that_are_no_object_of_import_paths_are_refused(text):
+    with pytest.raises(SettingsError, match=r"setting \[airfreight\] operators: expected JSON"):
+        read_values({"operators": text}).allowed_operators()
+
+
+@pytest.mark.parametrize("text", ["leads", '{"leads": "alice"}', '{"leads": [1]}'])
+def test_roles_that_are_no_object_of_lists_are_refused(text):
+    with pytest.raises(SettingsError, match=r"setting \[airfreight\] roles: expected JSON"):
+        read_values({"roles": text}).user_roles()

@@ -10,6 +10,7 @@ import pytest
 
 from airfreight.errors import RefusedError, RetryableStepError
 from airfreight.model.promotion import Promotion, PromotionPhase, PromotionStatus
+from airfreight.model.waiting import Delivery, Event, Happened
 from airfreight.runtime.engine import PromotionEngine
 from airfreight.runtime.fence import Fence
 from airfreight.runtime.functions import Sources
@@ -39,8 +40,10 @@ class Site:
         self.uses_workdir = True
         self.largest = 1000
         self.written = 1
+        self.waits_for: Event | None = None
+        self.delivered: list[Delivery | None] = []
 
-    def work(self, record: PromotionRecord) -> PromotionRecord:
+    def work(self, record: PromotionRecord, delivered: Delivery | None = None) -> PromotionRecord:
         fence = Fence(self.register, "mine")
         fence.enter()
         steps = StepRegistry((_Write(self), _Wait(self)))
@@ -69,7 +72,7 @@ class Site:
             steps=steps,
             clock=lambda: START,
             engine_for=engine,
-        ).run()
+        ).run(delivered)
 
     def _context(self, *step: Any) -> StepContext:
         assert self.workdir is not None
@@ -110,8 +113,11 @@ class _Wait(EchoStep):
     def run(self, config: AnyConfig, context: StepContext) -> StepResult:
         self._site.calls.append("wait")
         self._site.on_call("wait")
+        self._site.delivered.append(context.delivered)
         if self._site.waits:
-            return StepResult(status="Running", retry_after=timedelta(minutes=5))
+            return StepResult(
+                status="Running", retry_after=timedelta(minutes=5), waits_for=self._site.waits_for
+            )
         return StepResult(output={"files": self._site.files()})
 
 
@@ -168,6 +174,17 @@ def test_a_promotion_whose_work_directory_is_lost_begins_again_with_its_outputs(
     outcome = site.work(waiting)
     assert site.calls == ["write", "wait", "write", "wait"]
     assert outcome.status.phase is PromotionPhase.SUCCEEDED
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_an_event_reaches_its_step_unless_the_work_directory_is_lost(site, lost):
+    site.waits_for = Event(source="a trigger")
+    waiting = site.work(begun())
+    if lost:
+        site.kept.unlink()
+    happened = Happened("resume", {})
+    site.work(waiting, happened)
+    assert site.delivered == [None, None if lost else happened]
 
 
 def test_a_promotion_whose_worker_died_begins_again_with_its_outputs(site):

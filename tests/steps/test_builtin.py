@@ -5,6 +5,7 @@ from airfreight.steps.installed import step_registry
 
 def test_every_built_in_step_is_registered_by_its_kargo_name():
     assert step_registry().kinds == (
+        "airflow",
         "argocd-update",
         "argocd-wait",
         "compose-output",
@@ -12,6 +13,7 @@ def test_every_built_in_step_is_registered_by_its_kargo_name():
         "delete",
         "fail",
         "file-write",
+        "get-user-input",
         "gha-dispatch-workflow",
         "gha-wait-for-workflow",
         "git-clear",
@@ -45,6 +47,7 @@ def test_every_built_in_step_is_registered_by_its_kargo_name():
         "toml-parse",
         "toml-update",
         "untar",
+        "wait-for-approval",
         "yaml-merge",
         "yaml-parse",
         "yaml-update",

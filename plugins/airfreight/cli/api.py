@@ -81,15 +81,17 @@ class UserInfo(Answer):
 
 
 class RequestInfo(Answer):
-    """An open request of a gate; `created_at` is aware."""
+    """An open request of a gate or of a step; `params` are the fields of its form; `created_at` is aware."""
 
     subject: str
     created_at: datetime
     task_instance: TaskInfo
+    options: tuple[str, ...] = ()
+    params: dict[str, Any] = Field(default_factory=dict)
 
 
 class ResponseInfo(Answer):
-    """What a gate's present request was answered; `chosen_options` None: nothing yet."""
+    """What a task's present request was answered; `chosen_options` None: nothing yet."""
 
     response_received: bool
     chosen_options: tuple[str, ...] | None = None
@@ -198,9 +200,9 @@ class AirflowApi:
         query = {"response_received": "false", "state": states}
         return self._list(RequestInfo, path, "hitl_details", query)
 
-    def respond(self, task: TaskInfo, option: str, message: str) -> None:
+    def respond(self, task: TaskInfo, option: str, fields: Mapping[str, Any]) -> None:
         """Answer a request."""
-        body = {"chosen_options": [option], "params_input": {"message": message}}
+        body = {"chosen_options": [option], "params_input": dict(fields)}
         self._call("PATCH", _path(*_parts(task), "-1", "hitlDetails"), body=body)
 
     def response(self, task: TaskInfo) -> ResponseInfo:

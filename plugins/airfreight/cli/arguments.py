@@ -181,6 +181,11 @@ def _add_respond(commands: _Commands) -> None:
     answer = parser.add_mutually_exclusive_group(required=True)
     answer.add_argument("--approve", action="store_true")
     answer.add_argument("--reject", action="store_true")
+    answer.add_argument(
+        "--values",
+        metavar="JSON",
+        help="an object, for a step that asks for input (get-user-input)",
+    )
     answer.add_argument("--list", action="store_true", help="list the open requests")
     parser.add_argument("--message", default="", help="why; shown with the decision")
     _add_connection(parser)

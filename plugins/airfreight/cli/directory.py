@@ -15,6 +15,7 @@ from airfreight.errors import NotFoundError, SettingsError
 from airfreight.model.naming import (
     FREIGHT,
     GATE,
+    PROMOTE,
     pipeline_dag_id,
     stage_asset,
     stage_task_id,
@@ -59,10 +60,11 @@ class Directory:
         """Return the Stage; raises NotFoundError, or SettingsError where several projects have it."""
         return _only("Stage", name, self.stages)
 
-    def stage_of_gate(self, dag_id: str, task_id: str) -> Place | None:
-        """Return the Stage whose gate a task is."""
+    def stage_that_asks(self, dag_id: str, task_id: str) -> Place | None:
+        """Return the Stage whose gate or promotion a task is."""
         for place in self.stages:
-            if place.pipeline == dag_id and stage_task_id(place.name, GATE) == task_id:
+            asking = [stage_task_id(place.name, task) for task in (GATE, PROMOTE)]
+            if place.pipeline == dag_id and task_id in asking:
                 return place
         return None
 

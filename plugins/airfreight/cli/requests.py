@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from airfreight.cli.api import AirflowApi, RequestInfo, ResponseInfo, TaskInfo
 from airfreight.cli.directory import Directory, Place
 from airfreight.cli.runs import ENDED_TASK, looks, why
 from airfreight.cli.world import World
 from airfreight.errors import NotFoundError, RefusedError, SettingsError
+from airfreight.model.naming import GATE, stage_task_id
 
-_MOST_ANSWERS = 4
+MOST_ANSWERS = 4
 # One a second.
-_MOST_LOOKS = 30
-# A gate loses what comes while it parks; by then it has parked.
-_PARKING_SECONDS = 3.0
+MOST_LOOKS = 30
+# A task loses what comes while it parks; by then it has parked.
+PARKING_SECONDS = 3.0
 
 
 class Option(StrEnum):
-    """What a gate may be answered; operators.gate spells these too, but imports Airflow."""
+    """What a request may be answered; operators.gate and the steps spell these too."""
 
     APPROVE = "Approve"
     REJECT = "Reject"
+    SUBMIT = "Submit"
 
     @property
     def ends_gate_as(self) -> str:
@@ -31,16 +34,35 @@ class Option(StrEnum):
 
 
 @dataclass(frozen=True)
+class Reply:
+    """What a person answers: an option, and what is filled in."""
+
+    option: Option
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class OpenRequest:
-    """A request that waits for a person."""
+    """A request that waits for a person: of a Stage's gate, or of a step of its promotion."""
 
     stage: Place
     info: RequestInfo
 
     @property
     def run_id(self) -> str:
-        """The run whose gate asks."""
+        """The run whose gate or promotion asks."""
         return self.info.task_instance.dag_run_id
+
+    @property
+    def is_gates(self) -> bool:
+        """Whether the gate asks, and no step."""
+        return self.info.task_instance.task_id == stage_task_id(self.stage.name, GATE)
+
+    @property
+    def usual_answer(self) -> str:
+        """The command that most people will want."""
+        answer = "--values '{…}'" if Option.SUBMIT in self.info.options else "--approve"
+        return f"airfreight respond {self.name} {answer}"
 
     @property
     def name(self) -> str:
@@ -52,7 +74,7 @@ def open_requests(api: AirflowApi, directory: Directory) -> list[OpenRequest]:
     """Return the open requests of these Stages, oldest first."""
     found = []
     for info in api.requests():
-        stage = directory.stage_of_gate(info.task_instance.dag_id, info.task_instance.task_id)
+        stage = directory.stage_that_asks(info.task_instance.dag_id, info.task_instance.task_id)
         if stage is not None:
             found.append(OpenRequest(stage, info))
     return sorted(found, key=lambda request: (request.info.created_at, request.name))
@@ -78,37 +100,36 @@ def find_request(requests: list[OpenRequest], name: str) -> OpenRequest:
     return found[0]
 
 
-def settle(
-    api: AirflowApi, request: OpenRequest, option: Option, message: str, world: World
-) -> None:
-    """Answer a request and see that its gate took the answer; answer again where the gate lost it and asks anew.
+def settle(api: AirflowApi, request: OpenRequest, reply: Reply, world: World) -> None:
+    """Answer a gate's request and see that it took the answer; answer again where the gate lost it and asks anew.
 
     Raises RefusedError where somebody else answered, where the gate ended otherwise, lost every answer or goes on
     looking for longer than 30 seconds.
     """
-    for number in range(_MOST_ANSWERS):
+    for number in range(MOST_ANSWERS):
         if number:
             world.warn(
                 f"airfreight: the gate of {request.name} was just looking and lost the answer; answering again"
             )
-            world.sleep(_PARKING_SECONDS)
-        _send(api, request, option, message)
+            world.sleep(PARKING_SECONDS)
+        send(api, request, reply)
         ended = _await_end(api, request, world)
         if ended is not None:
-            _check_end(api, request, option, ended)
+            _check_end(api, request, reply.option, ended)
             return
     raise RefusedError(
-        f"the gate of {request.name} lost {_MOST_ANSWERS} answers and asks again; "
+        f"the gate of {request.name} lost {MOST_ANSWERS} answers and asks again; "
         f"see the log of {request.info.task_instance.task_id}"
     )
 
 
-def _send(api: AirflowApi, request: OpenRequest, option: Option, message: str) -> None:
+def send(api: AirflowApi, request: OpenRequest, reply: Reply) -> None:
+    """Answer a request; raises RefusedError where it cannot be, or somebody has."""
     task = request.info.task_instance
     try:
-        api.respond(task, option, message)
+        api.respond(task, reply.option, reply.fields)
     except RefusedError:
-        other = _response(api, task)
+        other = present_response(api, task)
         if other is None or not other.response_received:
             raise
         raise RefusedError(f"{request.name} is answered already: {_told(other)}") from None
@@ -121,10 +142,10 @@ def _await_end(api: AirflowApi, request: OpenRequest, world: World) -> TaskInfo 
         if task.state in ENDED_TASK:
             return task
         if task.state == "awaiting_input":
-            response = _response(api, task)
+            response = present_response(api, task)
             if response is not None and not response.response_received:
                 return None
-        if look >= _MOST_LOOKS:
+        if look >= MOST_LOOKS:
             break
     raise RefusedError(
         f"Airflow has the answer to {request.name}, but its gate has not taken it yet; it may still: "
@@ -133,7 +154,7 @@ def _await_end(api: AirflowApi, request: OpenRequest, world: World) -> TaskInfo 
 
 
 def _check_end(api: AirflowApi, request: OpenRequest, option: Option, ended: TaskInfo) -> None:
-    response = _response(api, ended)
+    response = present_response(api, ended)
     if response is not None and response.chosen_options not in (None, (option.value,)):
         raise RefusedError(f"{request.name} was answered by somebody else: {_told(response)}")
     if ended.state != option.ends_gate_as:
@@ -141,8 +162,8 @@ def _check_end(api: AirflowApi, request: OpenRequest, option: Option, ended: Tas
         raise RefusedError(f"the gate of {request.name} ended as {ended.state}{reason}")
 
 
-def _response(api: AirflowApi, task: TaskInfo) -> ResponseInfo | None:
-    """Return what the gate's present request was answered; None while its next try has not asked yet."""
+def present_response(api: AirflowApi, task: TaskInfo) -> ResponseInfo | None:
+    """Return what the task's present request was answered; None while its next try has not asked yet."""
     try:
         return api.response(task)
     except NotFoundError:

@@ -19,9 +19,12 @@ def end_children() -> None:
 
 @contextmanager
 def watched(
-    is_aborted: Callable[[], bool], stopped: threading.Event, interval: float
+    is_aborted: Callable[[], bool],
+    stopped: threading.Event,
+    interval: float,
+    end: Callable[[], None] = end_children,
 ) -> Iterator[None]:
-    """Ask every `interval` seconds, beside what runs inside, whether it shall end; if so set `stopped` and kill.
+    """Ask every `interval` seconds, beside what runs inside, whether it shall end; if so set `stopped` and call `end`.
 
     What runs inside looks at `stopped` between two steps and waits with it; a step that runs a program loses it.
     """
@@ -33,7 +36,7 @@ def watched(
             with suppress(AirflowRuntimeError):
                 if is_aborted():
                     stopped.set()
-                    end_children()
+                    end()
                     return
 
     thread = threading.Thread(target=look, name="airfreight-abort", daemon=True)

@@ -27,7 +27,7 @@ from airfreight.runtime.objects import ProjectObjects
 from airfreight.runtime.settings import Settings
 from airfreight.runtime.work import EngineFor
 from airfreight.runtime.workspace import Workspace, remove_expired
-from airfreight.steps.base import StepContext, StepLog, StepSettings
+from airfreight.steps.base import Operators, StepContext, StepLog, StepSettings
 from airfreight.steps.registry import StepRegistry
 from airfreight.steps.workdir import WorkDirectory
 
@@ -45,6 +45,7 @@ class _Deployment:
     step_settings: StepSettings
     sources: Sources
     channels: ProjectChannels
+    operators: Operators
 
     def context(
         self,
@@ -76,6 +77,7 @@ class _Deployment:
             ),
             record_event=self.fence.register.record_event,
             channel=self.channels.open,
+            operators=self.operators,
         )
 
 
@@ -86,6 +88,7 @@ def engine_maker(
     log: StepLog,
     fence: Fence,
     objects: ProjectObjects,
+    operators: Operators,
 ) -> EngineFor:
     """Return what makes an engine for a work directory."""
     settings, address = read_settings(), ui_base_url()
@@ -105,6 +108,7 @@ def engine_maker(
             project.credentials,
             lambda name: RepositoryHook(name).get_conn(),
         ),
+        operators=operators,
     )
 
     def engine_for(
@@ -141,6 +145,8 @@ def _step_settings(settings: Settings, address: str) -> StepSettings:
         author_email=settings.author_email,
         expression_limits=settings.expression_limits(),
         git_push_integration_policy=settings.git_push_integration_policy,
+        gate_look_interval=timedelta(seconds=settings.gate_look_interval),
+        roles=settings.user_roles(),
     )
 
 
@@ -166,7 +172,7 @@ class _Groups:
 
     def __call__(self, alias: str, event: str, message: str) -> None:
         if event == "start":
-            self._log.info("::group::Step %s", alias)
+            self._log.info("::group::Step %s (%s)", alias, message)
             return
         self._log.info("::endgroup::")
         self._log.info("Step %s: %s", alias, message)

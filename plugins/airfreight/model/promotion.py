@@ -11,6 +11,7 @@ from pydantic import Field
 from airfreight.model.base import Model, Variable
 from airfreight.model.freight import Freight
 from airfreight.model.stage import RetryPolicy
+from airfreight.model.waiting import Wait
 
 
 class StepStatus(StrEnum):
@@ -87,7 +88,8 @@ class StepExecution(Model):
     """How one step went so far; times are UTC.
 
     Of one that waits `message` is its last answer, `attempts` how often it ran and `next_try_at` when it runs again.
-    `health_check` is what a step that succeeded left behind for the Stage's health (`kargo.md` §2.9).
+    `health_check` is what a step that succeeded left behind for the Stage's health (`kargo.md` §2.9). `deliveries`
+    counts the answers and events that the step was given.
     """
 
     alias: str
@@ -101,10 +103,14 @@ class StepExecution(Model):
     message: str = ""
     continue_on_error: bool = False
     health_check: dict[str, Any] | None = None
+    deliveries: int = 0
 
 
 class PromotionStatus(Model):
-    """How far a Promotion got; `state` maps a step's alias to its output."""
+    """How far a Promotion got; `state` maps a step's alias to its output.
+
+    `retry_after` says when a step that waits is looked at again; `waits_for` what may come before.
+    """
 
     phase: PromotionPhase = PromotionPhase.PENDING
     message: str = ""
@@ -114,3 +120,4 @@ class PromotionStatus(Model):
     started_at: datetime | None = None
     finished_at: datetime | None = None
     retry_after: timedelta | None = None
+    waits_for: Wait | None = None

@@ -8,14 +8,18 @@ from typing import Any, NoReturn
 
 from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
 from airflow.sdk import BaseOperator, Context
+from airflow.sdk.bases.operator import TRIGGER_FAIL_REPR
 from airflow.sdk.exceptions import (
     AirflowFailException,
     AirflowRescheduleException,
     AirflowSkipException,
+    TaskDeferred,
 )
 
 from airfreight.errors import AirfreightError
+from airfreight.hooks.configuration import read_settings
 from airfreight.hooks.decisions import decisions_of, read_decision
+from airfreight.hooks.operator_runner import OperatorRunner
 from airfreight.hooks.processes import end_children, watched
 from airfreight.hooks.runs import promotion_has_ended, skip_tasks
 from airfreight.hooks.step_context import (
@@ -27,12 +31,14 @@ from airfreight.hooks.step_context import (
 )
 from airfreight.model.naming import GATE, PROMOTE, VERIFY, stage_task_id
 from airfreight.model.promotion import PromotionPhase
+from airfreight.model.waiting import Event, Person
 from airfreight.operators.pipeline import (
     PipelineRuntime,
     Subject,
     run_facts,
     utc_now,
 )
+from airfreight.operators.waiting import FIRST, Return, await_event, await_person, failed
 from airfreight.runtime.aborting import (
     ENDED_IN_AIRFLOW,
     abort_asked,
@@ -42,6 +48,7 @@ from airfreight.runtime.availability import Registers
 from airfreight.runtime.claim import MadeDecision, goes_first, is_spent, take
 from airfreight.runtime.fence import Fence
 from airfreight.runtime.inflate import inflate, steps_digest
+from airfreight.runtime.plan import describe_wait
 from airfreight.runtime.promoting import (
     arrive,
     begin,
@@ -80,13 +87,36 @@ class PromoteOperator(BaseOperator):
         self.stage_name = stage_name
         self.behind = behind
         self._fence: Fence | None = None
+        self._runner: OperatorRunner | None = None
 
     def execute(self, context: Context) -> Any:
         """Begin a Promotion, or go on with the one that this run began."""
+        return self._enter(context, FIRST)
+
+    def resume(
+        self,
+        context: Context,
+        event: Any = None,
+        asked: str | None = None,
+        deferred: dict[str, Any] | None = None,
+    ) -> Any:
+        """Go on after the task was parked: the register knows at which step, `event` is for that one."""
+        return self._enter(context, Return(event, asked, deferred))
+
+    def resume_execution(
+        self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
+    ) -> Any:
+        """Go on as Airflow says; that a trigger failed is told to the step that waits, which counts it as an error."""
+        if next_method != TRIGGER_FAIL_REPR:
+            return super().resume_execution(next_method, next_kwargs, context)
+        self.log.warning("The trigger failed: %s", (next_kwargs or {}).get("error"))
+        return self._enter(context, failed(next_kwargs or {}))
+
+    def _enter(self, context: Context, back: Return) -> Any:
         subject = self.runtime.subject(self.stage_name, context)
         fence = self._fence = Fence(subject.register, uuid.uuid4().hex)
         try:
-            return self._promote(context, subject, fence)
+            return self._promote(context, subject, fence, back)
         except AirfreightError as error:
             reason = self._why_stopped(context, fence) or str(error)
             raise AirflowFailException(reason) from error
@@ -95,7 +125,12 @@ class PromoteOperator(BaseOperator):
         """Let the promotion end by itself, without its child processes: Airflow kills it a few seconds later."""
         if self._fence is not None:
             self._fence.stopped.set()
-            end_children()
+            self._end_processes()
+
+    def _end_processes(self) -> None:
+        if self._runner is not None:
+            self._runner.on_kill()
+        end_children()
 
     def _why_stopped(self, context: Context, fence: Fence) -> str | None:
         """Return why this promotion was ended from outside, and write that down; None where it was not."""
@@ -110,11 +145,7 @@ class PromoteOperator(BaseOperator):
             drop_kept_workdir(ended)
         return reason
 
-    def resume(self, context: Context, event: Any = None) -> Any:  # noqa: ARG002
-        """Go on after a deferral: the register knows at which step."""
-        return self.execute(context)
-
-    def _promote(self, context: Context, subject: Subject, fence: Fence) -> Any:
+    def _promote(self, context: Context, subject: Subject, fence: Fence, back: Return) -> Any:
         fence.enter()
         record = self._begun(context, subject.register)
         if record is None:
@@ -124,7 +155,7 @@ class PromoteOperator(BaseOperator):
             # Somebody ended it while it waited.
             drop_kept_workdir(record.promotion.name)
             return self._end(context, record, subject.registers)
-        return self._work(context, record, subject.registers, fence)
+        return self._work(context, record, subject, fence, back)
 
     def _begun(self, context: Context, register: StageRegister) -> PromotionRecord | None:
         """Return this run's own Promotion, unless somebody cleared the task since."""
@@ -183,14 +214,22 @@ class PromoteOperator(BaseOperator):
             raise AirflowRescheduleException(utc_now() + _TURN_LOOK * len(first))
 
     def _work(
-        self, context: Context, record: PromotionRecord, registers: Registers, fence: Fence
+        self,
+        context: Context,
+        record: PromotionRecord,
+        subject: Subject,
+        fence: Fence,
+        back: Return,
     ) -> Any:
-        steps = step_registry()
+        steps, name = step_registry(), record.promotion.name
+        runner = self._runner = OperatorRunner(
+            read_settings().allowed_operators(), self.runtime.project.name, name, context, self.log
+        )
         work = PromotionWork(
             record=record,
             fence=fence,
             workspace=workspace(),
-            kept=lambda: kept_workdir(record.promotion.name),
+            kept=lambda: kept_workdir(name),
             steps=steps,
             clock=utc_now,
             engine_for=engine_maker(
@@ -199,19 +238,48 @@ class PromoteOperator(BaseOperator):
                 utc_now,
                 self.log,
                 fence,
-                self.runtime.objects(registers, context),
+                self.runtime.objects(subject.registers, context),
+                runner,
             ),
         )
-        with watched(lambda: self._is_aborted(context, record, fence), fence.stopped, _ABORT_LOOK):
-            outcome = work.run()
+        with watched(
+            lambda: self._is_aborted(context, record, fence),
+            fence.stopped,
+            _ABORT_LOOK,
+            self._end_processes,
+        ):
+            outcome = work.run(back.delivery)
         if outcome.status.phase.is_terminal:
-            return self._end(context, outcome, registers)
-        delay = outcome.status.retry_after or timedelta(seconds=10)
-        self.log.info("Waiting %s: %s", delay, outcome.status.message)
-        self.defer(
-            trigger=TimeDeltaTrigger(delay), method_name="resume", timeout=delay + timedelta(days=1)
+            return self._end(context, outcome, subject.registers)
+        return self._wait(context, outcome, subject, back, runner)
+
+    def _wait(
+        self,
+        context: Context,
+        record: PromotionRecord,
+        subject: Subject,
+        back: Return,
+        runner: OperatorRunner,
+    ) -> NoReturn:
+        status = record.status
+        delay = status.retry_after or timedelta(seconds=10)
+        self.log.info("Waiting %s: %s", delay, status.message)
+        if isinstance(status.waits_for, Person):
+            await_person(
+                context,
+                status.waits_for,
+                delay,
+                back,
+                lambda wait: describe_wait(wait, record, subject.stage, subject.registers),
+            )
+        if isinstance(status.waits_for, Event) and runner.deferred is not None:
+            await_event(runner.deferred, delay, back)
+        raise TaskDeferred(
+            trigger=TimeDeltaTrigger(delay),
+            method_name="resume",
+            kwargs={"asked": back.asked},
+            timeout=delay + timedelta(days=1),
         )
-        return None
 
     @staticmethod
     def _is_aborted(context: Context, record: PromotionRecord, fence: Fence) -> bool:

@@ -16,6 +16,7 @@ from airfreight.errors import RetryableStepError, TerminalStepError
 from airfreight.manifests.nodes import brief
 from airfreight.manifests.shapes import expectation, field_at
 from airfreight.model.promotion import InflatedStep, StepExecution, StepStatus
+from airfreight.model.waiting import Event, Person
 from airfreight.runtime.workspace import size_of
 from airfreight.steps.base import PromotionStep, StepContext, StepResult, read_config
 
@@ -41,17 +42,19 @@ class Attempt:
     error: str | None = None
     terminal: bool = False
     health_check: dict[str, Any] | None = None
+    waits_for: Person | Event | None = None
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Where the step stands now. `retry_after` None: it has ended as `status`."""
+    """Where the step stands now. `retry_after` None: it has ended as `status`; `waits_for` is what may come before."""
 
     status: StepStatus
     message: str = ""
     error_count: int = 0
     retry_after: timedelta | None = None
     health_check: dict[str, Any] | None = None
+    waits_for: Person | Event | None = None
 
 
 def attempt_step(
@@ -87,7 +90,14 @@ def _reported(result: StepResult) -> Attempt:
     if status is StepStatus.ERRORED:
         text = result.message or "the step ended as Errored"
         return Attempt(status, output=output, error=text)
-    return Attempt(status, result.message, output, result.retry_after, health_check=check)
+    return Attempt(
+        status,
+        result.message,
+        output,
+        result.retry_after,
+        health_check=check,
+        waits_for=result.waits_for,
+    )
 
 
 def _copied(mapping: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -186,9 +196,10 @@ def _judge_run(
         return _judge_error(step, kind, errors + 1, attempt)
     # Failed without an error is no end: a step that answers so asks to be polled until its time-out.
     if attempt.status in (StepStatus.RUNNING, StepStatus.FAILED):
-        wish = attempt.retry_after or _DEFAULT_POLL
-        poll = max(wish, _SHORTEST_POLL)
-        return Verdict(StepStatus.RUNNING, attempt.message, errors, poll)
+        usual = _DEFAULT_POLL if attempt.waits_for is None else timedelta.max
+        poll = max(attempt.retry_after or usual, _SHORTEST_POLL)
+        running = Verdict(StepStatus.RUNNING, attempt.message, errors, poll)
+        return replace(running, waits_for=attempt.waits_for)
     succeeded = attempt.status is StepStatus.SUCCEEDED
     check = attempt.health_check if succeeded else None
     return Verdict(attempt.status, attempt.message, errors, health_check=check)

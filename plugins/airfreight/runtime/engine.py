@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from airfreight.model.promotion import (
     StepExecution,
     StepStatus,
 )
+from airfreight.model.waiting import Delivery, Person
 from airfreight.runtime.attempt import Attempt, Verdict, attempt_step, judge, within_size
 from airfreight.runtime.environment import StepEvaluation
 from airfreight.runtime.functions import Sources, has_failed
@@ -65,24 +67,31 @@ class PromotionEngine:
         self._limits = limits
         self._longest = longest
 
-    def run(self, promotion: Promotion, status: PromotionStatus) -> PromotionStatus:
+    def run(
+        self, promotion: Promotion, status: PromotionStatus, delivered: Delivery | None = None
+    ) -> PromotionStatus:
         """Go on from `status` until the Promotion ends or a step waits.
 
         Where a step waits, the phase is Running and `retry_after` says when to call again; else the phase is terminal.
-        A terminal `status` comes back as it is.
+        A terminal `status` comes back as it is. `delivered` is what `waits_for` of `status` names; where nothing is
+        waited for any more (the work directory was lost) it is dropped, and the step that needs it asks again.
         """
         if status.phase.is_terminal:
             return status
         patience = _PATIENCE
+        if status.waits_for is None:
+            delivered = None
         status = self._changed(
             status,
             phase=PromotionPhase.RUNNING,
             started_at=status.started_at or self._clock(),
             retry_after=None,
+            waits_for=None,
         )
         while status.current_step < len(promotion.steps):
             errors = _error_count(status)
-            status = self._run_step(promotion, status)
+            status = self._run_step(promotion, status, delivered)
+            delivered = None
             wait = status.retry_after
             if wait is None:
                 continue
@@ -107,18 +116,25 @@ class PromotionEngine:
         step = promotion.steps[status.current_step]
         reason = f"the promotion took longer than {self._longest}"
         verdict = Verdict(StepStatus.ERRORED, f"{reason}: {status.message}", _error_count(status))
-        return self._ended(step, status.model_copy(update={"retry_after": None}), verdict)
+        waiting_no_more = {"retry_after": None, "waits_for": None}
+        return self._ended(step, status.model_copy(update=waiting_no_more), verdict)
 
-    def _run_step(self, promotion: Promotion, status: PromotionStatus) -> PromotionStatus:
+    def _run_step(
+        self, promotion: Promotion, status: PromotionStatus, delivered: Delivery | None
+    ) -> PromotionStatus:
         """Run the current step once, or find that it does not run."""
         step = promotion.steps[status.current_step]
-        self._on_step(step.alias, "start", "")
-        after = self._bounded(promotion, self._step(step, promotion, status))
+        self._on_step(step.alias, "start", step.uses)
+        after = self._bounded(promotion, self._step(step, promotion, status, delivered))
         self._on_step(step.alias, "end", _standing(after.executions[status.current_step]))
         return after
 
     def _step(
-        self, step: InflatedStep, promotion: Promotion, status: PromotionStatus
+        self,
+        step: InflatedStep,
+        promotion: Promotion,
+        status: PromotionStatus,
+        delivered: Delivery | None,
     ) -> PromotionStatus:
         kind = self._registry.find(step.uses)
         if kind is None:
@@ -138,7 +154,11 @@ class PromotionEngine:
             errors = _error_count(status)
             verdict = Verdict(StepStatus.ERRORED, f"config cannot be evaluated: {error}", errors)
             return self._ended(step, status, verdict)
+        if delivered is not None:
+            deliveries = status.executions[status.current_step].deliveries + 1
+            status = _update_execution(status, deliveries=deliveries)
         context = self._context_for(step, promotion, status.state.get(step.alias))
+        context = replace(context, delivered=delivered)
         attempt = attempt_step(kind, config, context)
         if kind.uses_workdir:
             attempt = within_size(attempt, context)
@@ -181,7 +201,10 @@ class PromotionEngine:
             return self._ended(step, status, verdict)
         message = self._sources.redact(verdict.message)
         status = _update_execution(status, message=message, error_count=verdict.error_count)
-        waiting = {"message": message, "retry_after": verdict.retry_after}
+        wait = verdict.waits_for
+        if isinstance(wait, Person):
+            wait = wait.redacted(self._sources.redact)
+        waiting = {"message": message, "retry_after": verdict.retry_after, "waits_for": wait}
         return status.model_copy(update=waiting)
 
     def _ended(
@@ -254,7 +277,7 @@ def _cut_short(
         for execution in status.executions
     )
     update = {**ended, "phase": phase, "executions": executions}
-    return status.model_copy(update={**update, "retry_after": None})
+    return status.model_copy(update={**update, "retry_after": None, "waits_for": None})
 
 
 def needs_workdir(promotion: Promotion, status: PromotionStatus, registry: StepRegistry) -> bool:

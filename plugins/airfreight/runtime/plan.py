@@ -8,7 +8,9 @@ from datetime import datetime
 
 from airfreight.model.freight import Freight
 from airfreight.model.stage import Stage
+from airfreight.model.waiting import Person
 from airfreight.runtime.availability import Registers
+from airfreight.runtime.records import PromotionRecord
 
 
 def escape_markdown(text: str) -> str:
@@ -73,3 +75,20 @@ def describe_request(freight: Freight, stage: Stage, registers: Registers) -> tu
         else f"{stage.name} holds nothing of {origin.key} yet.",
     ]
     return f"Promote {freight.alias} to {stage.name}?", "\n".join(lines)
+
+
+def describe_wait(
+    wait: Person, record: PromotionRecord, stage: Stage, registers: Registers
+) -> tuple[str, str]:
+    """Return subject and body of the request that a step of a promotion makes."""
+    promotion, status = record.promotion, record.status
+    alias = promotion.steps[status.current_step].alias
+    freight = promotion.target
+    _, changes = describe_request(freight, stage, registers)
+    fault = f"The last answer did not fit: {wait.fault}" if wait.fault else ""
+    said = [escape_markdown(text) for text in (fault, wait.display) if text]
+    place = f"Step {escape_markdown(alias)} of Promotion {escape_markdown(promotion.name)} waits."
+    return (
+        f"{stage.name}, step {alias} for {freight.alias}: {wait.subject}",
+        "\n\n".join([*said, place, changes]),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields
 from datetime import timedelta
@@ -80,6 +81,14 @@ class Settings:
     """How git-push brings commits on top of others': AlwaysRebase, RebaseOrMerge, RebaseOrFail, AlwaysMerge or None.
     Kargo's default: the history stays linear."""
 
+    operators: str = ""
+    """Operators that the step airflow may run: a JSON object, name → import path. Empty, so none: an operator may do
+    whatever its arguments let it, and those come from manifests."""
+
+    roles: str = ""
+    """Who has which role in `approvers` and `responders`: a JSON object, role → ids of users. Empty: there is no role;
+    Airflow does not tell a task what roles a user has."""
+
     expression_source_length: int = DEFAULT_LIMITS.source_length
     """Characters that one expression may have. Parsing that many takes about half a second."""
 
@@ -107,6 +116,20 @@ class Settings:
         """
         open_promotion = timedelta(seconds=self.max_promotion_duration) + timedelta(days=1)
         return max(timedelta(seconds=self.workspace_expiry), open_promotion)
+
+    def allowed_operators(self) -> dict[str, str]:
+        """Return name → import path; raises SettingsError where the setting is no such object."""
+        found = _read_object("operators", self.operators)
+        if not all(isinstance(path, str) and "." in path for path in found.values()):
+            raise _not_understood("operators", 'such as {"bash": "package.module.Operator"}')
+        return found
+
+    def user_roles(self) -> dict[str, tuple[str, ...]]:
+        """Return role → ids of users; raises SettingsError where the setting is no such object."""
+        found = _read_object("roles", self.roles)
+        if not all(_is_list_of_texts(users) for users in found.values()):
+            raise _not_understood("roles", 'such as {"release-manager": ["alice", "bob"]}')
+        return {role: tuple(users) for role, users in found.items()}
 
     def expression_limits(self) -> Limits:
         """Return what one expression or template may cost."""
@@ -137,6 +160,24 @@ def read_values(values: Mapping[str, str | None]) -> Settings:
 def environment_values(environ: Mapping[str, str]) -> dict[str, str | None]:
     """Return the settings that environment variables spell, by name."""
     return {name: environ.get(f"AIRFLOW__{SECTION}__{name}".upper()) for name in setting_names()}
+
+
+def _read_object(name: str, text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise _not_understood(name, "an object")
+    return found
+
+
+def _is_list_of_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _not_understood(name: str, expected: str) -> SettingsError:
+    return SettingsError(f"setting [{SECTION}] {name}: expected JSON, {expected}")
 
 
 def _read(field: Field[Any], text: str) -> Any:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from airfreight.errors import SettingsError, TerminalStepError
 from airfreight.model.promotion import PromotionStatus
+from airfreight.model.waiting import Delivery
 from airfreight.runtime.engine import PromotionEngine, give_up, needs_workdir, restart
 from airfreight.runtime.fence import Fence
 from airfreight.runtime.records import PromotionRecord
@@ -36,23 +37,24 @@ class PromotionWork:
     engine_for: EngineFor
     clock: Callable[[], datetime]
 
-    def run(self) -> PromotionRecord:
-        """Return the record as it is then; the register holds the same."""
+    def run(self, delivered: Delivery | None = None) -> PromotionRecord:
+        """Return the record as it is then; the register holds the same. `delivered` is what the step waited for."""
         workdir = self.workspace.create(self.record.promotion.name)
         try:
-            record = self._record(self._worked(workdir))
+            record = self._record(self._worked(workdir, delivered))
             self.fence.check()
             self.fence.register.save(record)
             return record
         finally:
             self.workspace.remove(workdir)
 
-    def _worked(self, workdir: WorkDirectory) -> PromotionStatus:
+    def _worked(self, workdir: WorkDirectory, delivered: Delivery | None) -> PromotionStatus:
         """Return how far it got; Errored where its work directory could not be restored or kept."""
         promotion, status = self.record.promotion, self.record.status
         try:
             status = self._resumed(workdir)
-            status = self.engine_for(workdir, self._save_progress).run(promotion, status)
+            engine = self.engine_for(workdir, self._save_progress)
+            status = engine.run(promotion, status, delivered)
             if not status.phase.is_terminal and needs_workdir(promotion, status, self.steps):
                 self.fence.check()
                 save(workdir, self.kept())

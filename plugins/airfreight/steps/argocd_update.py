@@ -17,6 +17,8 @@ from airfreight.steps.argocd_apps import AppReference, open_argocd, refuse_chang
 from airfreight.steps.argocd_sources import SourceUpdate, desired_revisions, desired_sources
 from airfreight.steps.base import PromotionStep, StepConfig, StepContext, StepResult
 
+# Most syncs are through by the first look.
+_FIRST_LOOK = timedelta(seconds=10)
 _ASK_AGAIN = timedelta(seconds=30)
 # Argo CD writes to its Applications all the time; each of these reads it anew and decides anew.
 _TRIES = 5
@@ -57,8 +59,8 @@ class ArgocdUpdateStep(PromotionStep[ArgocdUpdateConfig]):
                     waiting += [] if stands.phase == "Succeeded" else [_waits(application, stands)]
         output = {"apps": [{"name": c["name"], "namespace": c["namespace"]} for c in checks]}
         if waiting:
-            message = "; ".join(waiting)
-            return StepResult(StepStatus.RUNNING, output, message, retry_after=_ASK_AGAIN)
+            look = _FIRST_LOOK if context.previous_output is None else _ASK_AGAIN
+            return StepResult(StepStatus.RUNNING, output, "; ".join(waiting), retry_after=look)
         return StepResult(
             output=output, health_check={"uses": self.kind, "config": {"apps": checks}}
         )

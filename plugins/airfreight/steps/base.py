@@ -24,6 +24,7 @@ from airfreight.model.channel import MessageChannel
 from airfreight.model.credential import Credential
 from airfreight.model.freight import Freight
 from airfreight.model.promotion import StepStatus
+from airfreight.model.waiting import Delivery, Event, Happened, Person
 from airfreight.steps.workdir import WorkDirectory
 
 
@@ -84,6 +85,33 @@ class NoObjects:
         )
 
 
+class Operators(Protocol):
+    """Airflow's operators, as far as the deployment lets steps have them."""
+
+    def run(
+        self, name: str, args: Mapping[str, Any], alias: str, happened: Happened | None
+    ) -> StepResult:
+        """Start the operator of this name, or go on with it where what it waited for has `happened`.
+
+        Raises TerminalStepError or RetryableStepError.
+        """
+        ...
+
+
+class NoOperators:
+    """Where a step is tried without Airflow."""
+
+    def run(
+        self,
+        name: str,
+        args: Mapping[str, Any],  # noqa: ARG002 the protocol's shape
+        alias: str,  # noqa: ARG002
+        happened: Happened | None,  # noqa: ARG002
+    ) -> StepResult:
+        """Raise TerminalStepError."""
+        raise TerminalStepError(f"operator {name!r} runs in a promotion only: it needs Airflow")
+
+
 class StepLog(Protocol):
     """The task's log; both Python's own and Airflow's loggers are one."""
 
@@ -118,6 +146,8 @@ class StepSettings:
     `allow_terraform`: the steps tf-plan, tf-apply and tf-output may run.
     `ui_base_url`: the address of the UI, empty where it is not known.
     `github_push_max_revisions`, `github_push_verify_untrusted_commits`: see the step github-push.
+    `gate_look_interval`: the least time between two looks of a step that waits for a person.
+    `roles`: the ids of the users that have each role of the deployment.
     """
 
     allow_loopback: bool = False
@@ -133,6 +163,8 @@ class StepSettings:
     author_email: str = "no-reply@airfreight.invalid"
     expression_limits: Limits = DEFAULT_LIMITS
     git_push_integration_policy: str = "AlwaysRebase"
+    gate_look_interval: timedelta = timedelta(hours=1)
+    roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def no_argocd() -> AbstractContextManager[Applications]:
@@ -179,6 +211,7 @@ class StepContext:
     `channel` opens a message channel by kind and name; raises SettingsError where it cannot be opened.
     `check_fence` raises where another process has taken this Promotion over. The engine asks before each run of a step;
     a step that repeats an outside effect by itself asks before each.
+    `delivered` is the answer or the event that the step's last result waited for; None at any other run.
     """
 
     project: str
@@ -201,13 +234,16 @@ class StepContext:
     argocd: Callable[[], AbstractContextManager[Applications]] = no_argocd
     record_event: Callable[[AuditEvent], None] = no_audit_trail
     channel: Callable[[str, str], OpenChannel] = no_channel
+    operators: Operators = field(default_factory=NoOperators)
+    delivered: Delivery | None = None
 
 
 @dataclass(frozen=True)
 class StepResult:
     """How a run of a step ended.
 
-    `retry_after` goes with Running: when the step wants to be asked again.
+    `retry_after` goes with Running: when the step wants to be asked again. So does `waits_for`: a person's answer or an
+    event, at which the step is asked at once; with it and no `retry_after` it is asked at nothing else.
     `health_check` goes with Succeeded: what the Stage's health depends on from now on, as Kargo's ``{uses, config}``.
     """
 
@@ -216,6 +252,7 @@ class StepResult:
     message: str = ""
     retry_after: timedelta | None = None
     health_check: Mapping[str, Any] | None = None
+    waits_for: Person | Event | None = None
 
 
 ConfigT = TypeVar("ConfigT", bound=StepConfig)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from airfreight.steps.airflow import AirflowStep
 from airfreight.steps.argocd_update import ArgocdUpdateStep
 from airfreight.steps.argocd_wait import ArgocdWaitStep
 from airfreight.steps.base import PromotionStep
@@ -12,6 +13,7 @@ from airfreight.steps.copy import CopyStep
 from airfreight.steps.delete import DeleteStep
 from airfreight.steps.fail import FailStep
 from airfreight.steps.file_write import FileWriteStep
+from airfreight.steps.get_user_input import GetUserInputStep
 from airfreight.steps.gha_dispatch_workflow import GhaDispatchWorkflowStep
 from airfreight.steps.gha_wait_for_workflow import GhaWaitForWorkflowStep
 from airfreight.steps.git_clear import GitClearStep
@@ -46,6 +48,7 @@ from airfreight.steps.tf_plan import TfPlanStep
 from airfreight.steps.toml_parse import TomlParseStep
 from airfreight.steps.toml_update import TomlUpdateStep
 from airfreight.steps.untar import UntarStep
+from airfreight.steps.wait_for_approval import WaitForApprovalStep
 from airfreight.steps.yaml_merge import YamlMergeStep
 from airfreight.steps.yaml_parse import YamlParseStep
 from airfreight.steps.yaml_update import YamlUpdateStep
@@ -55,6 +58,7 @@ def builtin_steps() -> tuple[PromotionStep[Any], ...]:
     """Return one of each kind."""
     keys = SigningKeys()
     return (
+        AirflowStep(),
         ArgocdUpdateStep(),
         ArgocdWaitStep(),
         ComposeOutputStep(),
@@ -62,6 +66,7 @@ def builtin_steps() -> tuple[PromotionStep[Any], ...]:
         DeleteStep(),
         FailStep(),
         FileWriteStep(),
+        GetUserInputStep(),
         GhaDispatchWorkflowStep(),
         GhaWaitForWorkflowStep(),
         GitClearStep(),
@@ -95,6 +100,7 @@ def builtin_steps() -> tuple[PromotionStep[Any], ...]:
         TomlParseStep(),
         TomlUpdateStep(),
         UntarStep(),
+        WaitForApprovalStep(),
         YamlMergeStep(),
         YamlParseStep(),
         YamlUpdateStep(),

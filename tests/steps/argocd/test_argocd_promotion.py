@@ -64,9 +64,10 @@ def permitted(bench: Bench) -> Bench:
 
 def test_a_promotion_syncs_waits_and_succeeds(permitted: Bench) -> None:
     run = Run(permitted, promotion(UPDATE, WAIT))
-    assert run.poll().retry_after == timedelta(seconds=30)
+    assert run.poll().retry_after == timedelta(seconds=10)
     permitted.server.begin()
     assert statuses(run.poll()) == ["Running"]
+    assert run.status.retry_after == timedelta(seconds=30)
     permitted.server.finish()
     permitted.server.change({"status": {"health": {"status": "Progressing"}}})
     assert statuses(run.poll()) == ["Succeeded", "Running"]
@@ -82,7 +83,7 @@ def test_a_sync_that_takes_longer_than_five_minutes_ends_the_step(permitted: Ben
     polls = 0
     while not run.poll().phase.is_terminal:
         polls += 1
-    assert polls == 10
+    assert polls == 11
     assert run.now == START + timedelta(minutes=5)
     assert run.status.message.startswith('step "step-1" timed out after 0:05:00: Argo CD')
     assert len(permitted.server.begun) == 1

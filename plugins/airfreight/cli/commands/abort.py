@@ -15,7 +15,14 @@ from airfreight.errors import NotFoundError, RefusedError
 from airfreight.model.naming import PROMOTE, stage_task_id
 
 # States of a promote that may still do something. In those of _WAITING it has no process that would notice the abort.
-_WAITING = ("deferred", "up_for_reschedule", "up_for_retry", "scheduled", "queued")
+_WAITING = (
+    "deferred",
+    "awaiting_input",
+    "up_for_reschedule",
+    "up_for_retry",
+    "scheduled",
+    "queued",
+)
 _OPEN = (*_WAITING, "running")
 
 

@@ -67,7 +67,7 @@ def _follow(asked: Asked, api: AirflowApi, world: World) -> None:
 def _tell_request(asked: Asked, api: AirflowApi, world: World) -> bool:
     for request in open_requests(api, asked.pipeline):
         if request.run_id == asked.run.dag_run_id:
-            world.say(f"waits for approval: airfreight respond {request.name} --approve")
+            world.say(f"waits for an answer: {request.usual_answer}")
             return True
     return False
 

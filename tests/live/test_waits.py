@@ -1,0 +1,240 @@
+"""Steps that wait for people and for operators of Airflow, in the middle of a promotion."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from tests.live.manifests import auto, project, stage, warehouse
+from tests.live.terminal import airfreight
+from tests.live.world import World, eventually, run_id_of
+from tests.pod_server import PodServer, running_pod_server
+
+PROJECT = "waits"
+PIPELINE = f"{PROJECT}.pipeline.app"
+PROMOTE = "prod.promote"
+# Seconds. Each wait is for a task of Airflow's to start, on a machine that may be busy.
+LONG = 240
+
+TEMPLATE = """\
+      steps:
+      - uses: wait-for-approval
+        as: approve
+        config:
+          minApprovals: 2
+          approvers:
+          - {role: leads, required: true}
+          - {claim: sub, value: bob}
+      - uses: get-user-input
+        as: ask
+        config:
+          display: Which *release* is this?
+          schema:
+            type: object
+            required: [version]
+            additionalProperties: false
+            properties:
+              version: {type: string, pattern: "^[0-9]+[.][0-9]+$"}
+              note: {type: string}
+      - uses: airflow
+        as: arrives
+        config:
+          operator: file
+          args: {filepath: arrived, fs_conn_id: airfreight_shared_files, deferrable: true, poke_interval: 5}
+      - uses: airflow
+        as: check
+        config:
+          operator: sql-check
+          args:
+            conn_id: airfreight_shared_warehouse
+            sql: select count(*) > 0 from releases where version = :version
+            parameters: {version: "${{ quote(outputs.ask.values.version) }}"}
+      - uses: airflow
+        as: dbt
+        config:
+          operator: bash
+          args:
+            env: {VERSION: "${{ quote(outputs.ask.values.version) }}"}
+            bash_command: echo "dbt run $VERSION {{ ds }}"
+      - uses: airflow
+        as: export
+        config:
+          operator: pod
+          args:
+            kubernetes_conn_id: airfreight_shared_cluster
+            namespace: exports
+            image: exporter:1
+            arguments: ["${{ quote(outputs.ask.values.version) }}"]
+            deferrable: true
+"""
+
+ASKS = """\
+      steps:
+      - uses: wait-for-approval"""
+
+
+@pytest.fixture(scope="module")
+def pods(world: World) -> Iterator[PodServer]:
+    """Serve Kubernetes' API, with a Connection to it and to what the other operators need."""
+    with running_pod_server() as server:
+        connections = {
+            "files": {"conn_type": "fs", "extra": json.dumps({"path": str(world.folder)})},
+            "warehouse": {"conn_type": "sqlite", "host": str(world.folder / "warehouse.db")},
+            "cluster": {
+                "conn_type": "kubernetes",
+                "extra": json.dumps({"kube_config": server.kube_config}),
+            },
+        }
+        ids = {name: f"airfreight_shared_{name}" for name in connections}
+        for name, parts in connections.items():
+            made = world.rest.post(
+                "/api/v2/connections", json={"connection_id": ids[name], **parts}
+            )
+            assert made.status_code == 201, made.text
+        yield server
+        for connection_id in ids.values():
+            world.rest.delete(f"/api/v2/connections/{connection_id}").raise_for_status()
+
+
+@pytest.fixture(scope="module")
+def run(world: World, pods: PodServer) -> str:
+    """Return a run whose promotions to prod and to asked wait for approvals."""
+    with sqlite3.connect(world.folder / "warehouse.db") as database:
+        database.execute("create table if not exists releases (version text)")
+        database.execute("insert into releases values ('1.7')")
+    world.registry.push_image("waits/app", "1.0.0", created=datetime.now(UTC))
+    manifests = project(PROJECT, auto("prod", "asked")) + warehouse("app", "waits/app")
+    manifests += stage("prod", ["app"], "direct: true", TEMPLATE)
+    manifests += stage("asked", ["app"], "direct: true", ASKS)
+    world.add_project(PROJECT, manifests)
+    world.unpause(PIPELINE)
+    world.unpause(f"{PROJECT}.warehouse.app")
+    return run_id_of(world.wait_for_freight(PROJECT, 1, LONG))
+
+
+def promotion(world: World, run: str, name: str = "prod") -> dict[str, Any]:
+    """Return how far the run's Promotion got."""
+    register = world.register(f"airfreight://{PROJECT}/stages/{name}")
+    found: dict[str, Any] = register[f"promotion/{register[f'run/{run}']['promotion']}"]["status"]
+    return found
+
+
+def taken(world: World, run: str, step: int) -> int:
+    """Return how many answers a step was given."""
+    executions = promotion(world, run)["executions"]
+    return int(executions[step]["deliveries"]) if len(executions) > step else 0
+
+
+def answer(world: World, run: str, user: str, step: int, option: str, **fields: Any) -> None:
+    """Answer as this user, and again where Airflow lost the answer while the task parked."""
+    before = taken(world, run, step)
+    for _ in range(4):
+        world.wait_for_state(PIPELINE, run, PROMOTE, "awaiting_input", LONG)
+        time.sleep(3)
+        answered = patch(world, run, user, option, fields)
+        assert answered.status_code == 200, answered.text
+        if is_taken(world, run, step, before):
+            return
+    raise AssertionError(f"step {step} took no answer")
+
+
+def patch(world: World, run: str, user: str, option: str, fields: dict[str, Any]) -> httpx.Response:
+    path = f"/api/v2/dags/{PIPELINE}/dagRuns/{quote(run)}/taskInstances/{PROMOTE}/-1/hitlDetails"
+    with world.stack.api(user) as client:
+        return client.patch(path, json={"chosen_options": [option], "params_input": fields})
+
+
+def is_taken(world: World, run: str, step: int, before: int) -> bool:
+    try:
+        return eventually(lambda: taken(world, run, step) > before, 60)
+    except AssertionError:
+        return False
+
+
+def test_two_people_approve_in_the_middle_of_a_promotion(world: World, run: str) -> None:
+    """Guard: `WaitForApprovalStep`, its tally in the register, and who is let to answer."""
+    world.wait_for_state(PIPELINE, run, PROMOTE, "awaiting_input", LONG)
+    asked = world.request(PIPELINE, run, PROMOTE)
+    assert asked["subject"].startswith("prod, step approve for ")
+    assert "waits/app" in asked["body"]
+    assert {user["id"] for user in asked["assigned_users"]} == {"alice", "bob"}
+    assert patch(world, run, "admin", "Approve", {}).status_code == 403
+    answer(world, run, "bob", 0, "Approve", message="fine")
+    assert (
+        promotion(world, run)["message"] == "waiting for approval, 1 of 2 (bob): missing role leads"
+    )
+    answer(world, run, "bob", 0, "Approve")
+    assert len(promotion(world, run)["state"]["approve"]["responses"]) == 1
+    answer(world, run, "alice", 0, "Approve")
+    eventually(lambda: promotion(world, run)["executions"][0]["status"] == "Succeeded", LONG)
+
+
+def test_values_that_do_not_fit_are_asked_for_again_with_what_is_wrong(
+    world: World, run: str
+) -> None:
+    """Guard: `await_person`: another request needs another try of the task."""
+    eventually(lambda: "Which" in body(world, run), LONG)
+    answer(world, run, "bob", 1, "Submit", version="latest")
+    eventually(lambda: "did not fit: version" in body(world, run), LONG)
+    time.sleep(3)
+    code, out, err = airfreight(
+        world, PROJECT, "respond", f"prod/{run}", "--values", json.dumps({"version": "1.7"})
+    )
+    assert code == 0, err
+    assert out == f"answered prod/{run}: given by admin\n"
+
+
+def body(world: World, run: str) -> str:
+    """Return the words of the present request; empty while there is none."""
+    try:
+        return str(world.request(PIPELINE, run, PROMOTE)["body"])
+    except httpx.HTTPStatusError:
+        return ""
+
+
+def test_operators_defer_and_put_out_what_they_push(
+    world: World, run: str, pods: PodServer
+) -> None:
+    """Guard: `OperatorRunner`: the operator's own trigger, its resume, its XCom, and no Jinja."""
+    wait_for_trigger(world, run, ".FileTrigger")
+    (world.folder / "arrived").touch()
+    wait_for_trigger(world, run, ".KubernetesPodTrigger")
+    pods.finished.set()
+    world.wait_for_state(PIPELINE, run, PROMOTE, "success", LONG)
+    status = promotion(world, run)
+    assert [e["status"] for e in status["executions"]] == ["Succeeded"] * 6
+    assert status["state"]["dbt"] == {"return_value": "dbt run 1.7 {{ ds }}"}
+    (pod,) = pods.made
+    assert pod["spec"]["containers"][0]["args"] == ["1.7"]
+    assert status["state"]["export"]["pod_name"] == pod["metadata"]["name"]
+    assert pods.deleted == [pod["metadata"]["name"]]
+
+
+def wait_for_trigger(world: World, run: str, kind: str) -> None:
+    """Wait until the promotion is deferred with a trigger of this kind, and as long as Airflow needs to see it."""
+
+    def waits() -> bool:
+        source = str((promotion(world, run).get("waitsFor") or {}).get("source"))
+        return source.endswith(kind) and world.states(PIPELINE, run)[PROMOTE] == "deferred"
+
+    eventually(waits, LONG, lambda: str(promotion(world, run)))
+    time.sleep(3)
+
+
+def test_a_promotion_that_waits_for_a_person_is_aborted(world: World, run: str) -> None:
+    """Guard: `awaiting_input` among the states that `airfreight abort` wakes."""
+    world.wait_for_state(PIPELINE, run, "asked.promote", "awaiting_input", LONG)
+    code, _, err = airfreight(world, PROJECT, "abort", "--stage", "asked", "--reason", "late")
+    assert code == 0, err
+    world.wait_for_state(PIPELINE, run, "asked.promote", "failed", LONG)
+    status = promotion(world, run, "asked")
+    assert (status["phase"], status["message"]) == ("Aborted", "aborted by admin: late")
+    assert world.wait_for_run(PIPELINE, run, LONG) == "failed"
