@@ -22,6 +22,10 @@ STEP, TEST = (block.text for block in blocks(PAGE, "python"))
 (ENTRY_POINTS,) = (block.text for block in blocks(PAGE, "ini"))
 (PYPROJECT,) = (block.text for block in blocks(PAGE, "toml"))
 APP = hashlib.sha256(b"app").hexdigest()
+_CONFIGS = {
+    "checksum": {"path": "app.tgz", "sha256": APP},
+    "copy": {"inPath": "app.tgz", "outPath": "old.tgz"},
+}
 
 LOADED = """
 import sys
@@ -74,7 +78,7 @@ class Deployment:
         before = stage.split("steps:\n")[0]
         stages = [
             f"{before.replace('name: prod', f'name: use-{kind}')}steps:\n"
-            f"      - uses: {kind}\n        config: {{path: app.tgz}}\n"
+            f"      - uses: {kind}\n        config: {json.dumps(_CONFIGS[kind])}\n"
             for kind in kinds
         ]
         (self.pipelines / name).mkdir(parents=True)

@@ -1,0 +1,80 @@
+"""Messages and audit events through the engine of a deployment: Connections, settings, the register."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from airfreight.hooks.step_context import engine_maker
+from airfreight.manifests.project import load_project
+from airfreight.model.promotion import PromotionPhase, PromotionStatus
+from airfreight.runtime.fence import Fence
+from airfreight.runtime.objects import ProjectObjects
+from airfreight.runtime.stage_register import StageRegister
+from airfreight.steps.base import NoOperators
+from airfreight.steps.installed import step_registry
+from airfreight.steps.workdir import WorkDirectory
+from tests.mail_server import MailServer
+from tests.runtime.memory import MemoryStore
+from tests.runtime.step_kinds import promotion
+
+LOGIN = {"conn_type": "generic", "login": "robot", "password": "hunter2"}
+MANIFESTS = """\
+apiVersion: v1
+kind: Secret
+metadata:
+  name: mail
+  labels: {kargo.akuity.io/cred-type: generic}
+  annotations: {airfreight/connection: airfreight_shop_mail}
+---
+apiVersion: ee.kargo.akuity.io/v1alpha1
+kind: MessageChannel
+metadata: {name: team}
+spec:
+  secretRef: {name: mail}
+  smtp: {from: kargo@example.com, to: [team@example.com], host: 127.0.0.1, port: @PORT@, useTLS: false}
+"""
+STEPS = (
+    {
+        "uses": "send-message",
+        "config": {"channel": {"kind": "MessageChannel", "name": "team"}, "message": "hi"},
+    },
+    {
+        "uses": "record-audit-event",
+        "config": {"message": "told", "data": {"password": "${{ secret('mail').password }}"}},
+    },
+)
+
+
+def test_steps_open_channels_by_connections_and_record_events_without_passwords(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_AIRFREIGHT_SHOP_MAIL", json.dumps(LOGIN))
+    for setting in ("ALLOW_LOOPBACK", "ALLOW_CREDENTIALS_OVER_HTTP"):
+        monkeypatch.setenv(f"AIRFLOW__AIRFREIGHT__{setting}", "True")
+    register = StageRegister(MemoryStore())
+    fence = Fence(register, "token")
+    fence.enter()
+    with MailServer(user=("robot", "hunter2")) as server:
+        (tmp_path / "shop").mkdir()
+        (tmp_path / "shop" / "all.yaml").write_text(MANIFESTS.replace("@PORT@", str(server.port)))
+        project = load_project(tmp_path, "shop", step_registry())
+        engine_for = engine_maker(
+            project,
+            step_registry(),
+            lambda: datetime.now(UTC),
+            logging.getLogger("test"),
+            fence,
+            ProjectObjects(MemoryStore(), ("dev",), {}),
+            NoOperators(),
+        )
+        engine = engine_for(WorkDirectory(tmp_path), lambda status: None)
+        status = engine.run(promotion(*STEPS), PromotionStatus())
+    assert (status.phase, status.message) == (PromotionPhase.SUCCEEDED, "")
+    assert [mail.get_content().strip() for mail in server.mails] == ["hi"]
+    (event,) = register.events()
+    assert (event.actor, event.data) == ("alice", {"password": "***"})
