@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -91,25 +91,8 @@ def engine_maker(
     operators: Operators,
 ) -> EngineFor:
     """Return what makes an engine for a work directory."""
-    settings, address = read_settings(), ui_base_url()
-    sources = _sources(project, objects)
-    deployment = _Deployment(
-        project=project,
-        settings=settings,
-        log=log,
-        fence=fence,
-        objects=objects,
-        credentials=ConnectionCredentials(project.name, project.credentials),
-        step_settings=_step_settings(settings, address),
-        sources=sources,
-        operators=operators,
-        channels=ProjectChannels(
-            project.name,
-            project.channels,
-            project.credentials,
-            lambda name: RepositoryHook(name).get_conn(),
-        ),
-    )
+    deployment = _deployment(project, log, fence, objects, operators)
+    settings = deployment.settings
 
     def engine_for(
         workdir: WorkDirectory, on_change: Callable[[PromotionStatus], object]
@@ -121,8 +104,8 @@ def engine_maker(
             sleep=fence.stopped.wait,
             on_change=on_change,
             on_step=_Groups(log),
-            sources=sources,
-            ui_base_url=address,
+            sources=deployment.sources,
+            ui_base_url=deployment.step_settings.ui_base_url,
             limits=deployment.step_settings.expression_limits,
             longest=timedelta(seconds=settings.max_promotion_duration),
         )
@@ -130,24 +113,43 @@ def engine_maker(
     return engine_for
 
 
-def _step_settings(settings: Settings, address: str) -> StepSettings:
-    return StepSettings(
-        allow_loopback=settings.allow_loopback,
-        allow_credentials_over_http=settings.allow_credentials_over_http,
-        allow_render_network=settings.allow_render_network,
-        allow_terraform=settings.allow_terraform,
-        ui_base_url=address,
-        github_push_max_revisions=settings.github_push_max_revisions,
-        github_push_verify_untrusted_commits=settings.github_push_verify_untrusted_commits,
-        max_oci_push_artifact_size=settings.max_oci_push_artifact_size,
-        max_workspace_size=settings.max_workspace_size,
-        author_name=settings.author_name,
-        author_email=settings.author_email,
-        expression_limits=settings.expression_limits(),
-        git_push_integration_policy=settings.git_push_integration_policy,
-        gate_look_interval=timedelta(seconds=settings.gate_look_interval),
-        roles=settings.user_roles(),
+def _deployment(
+    project: LoadedProject,
+    log: StepLog,
+    fence: Fence,
+    objects: ProjectObjects,
+    operators: Operators,
+) -> _Deployment:
+    settings = read_settings()
+    return _Deployment(
+        project=project,
+        settings=settings,
+        log=log,
+        fence=fence,
+        objects=objects,
+        credentials=ConnectionCredentials(project.name, project.credentials),
+        step_settings=_step_settings(settings, ui_base_url()),
+        sources=_sources(project, objects),
+        operators=operators,
+        channels=ProjectChannels(
+            project.name,
+            project.channels,
+            project.credentials,
+            lambda name: RepositoryHook(name).get_conn(),
+        ),
     )
+
+
+def _step_settings(settings: Settings, address: str) -> StepSettings:
+    """Return what steps obey: the settings of the same name, and what others mean to a step."""
+    read: dict[str, Any] = {
+        "ui_base_url": address,
+        "expression_limits": settings.expression_limits(),
+        "gate_look_interval": timedelta(seconds=settings.gate_look_interval),
+        "roles": settings.user_roles(),
+    }
+    same = {field.name for field in fields(StepSettings)} - read.keys()
+    return StepSettings(**read, **{name: getattr(settings, name) for name in same})
 
 
 def _sources(project: LoadedProject, objects: ProjectObjects) -> Sources:

@@ -118,8 +118,11 @@ class PromoteOperator(BaseOperator):
         try:
             return self._promote(context, subject, fence, back)
         except AirfreightError as error:
-            reason = self._why_stopped(context, fence) or str(error)
-            raise AirflowFailException(reason) from error
+            reason = self._why_stopped(context, fence)
+            if reason is not None:
+                # What the end from outside broke off is no cause that a reader of the log should look for.
+                raise AirflowFailException(reason) from None
+            raise AirflowFailException(str(error)) from error
 
     def on_kill(self) -> None:
         """Let the promotion end by itself, without its child processes: Airflow kills it a few seconds later."""
