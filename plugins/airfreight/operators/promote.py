@@ -38,7 +38,14 @@ from airfreight.operators.pipeline import (
     run_facts,
     utc_now,
 )
-from airfreight.operators.waiting import FIRST, Return, await_event, await_person, failed
+from airfreight.operators.waiting import (
+    FIRST,
+    Return,
+    await_event,
+    await_person,
+    failed,
+    refuse_second_request,
+)
 from airfreight.runtime.aborting import (
     ENDED_IN_AIRFLOW,
     abort_asked,
@@ -268,6 +275,7 @@ class PromoteOperator(BaseOperator):
         delay = status.retry_after or timedelta(seconds=10)
         self.log.info("Waiting %s: %s", delay, status.message)
         if isinstance(status.waits_for, Person):
+            refuse_second_request(status)
             await_person(
                 context,
                 status.waits_for,

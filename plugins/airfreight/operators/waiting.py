@@ -1,7 +1,7 @@
 """How a promotion parks while a step waits for a person or an event, and how what came is given back to the step.
 
-Airflow keeps one request per try of a task, and lets nobody change its words: a second upsert only takes the answer
-away. So another request needs another try.
+Airflow keeps one request per task, over all its tries, and lets nobody change its words: a second upsert only takes the
+answer away. So a promotion makes one request, as often as it needs to.
 """
 
 from __future__ import annotations
@@ -14,15 +14,21 @@ from typing import Any, NoReturn
 
 from airflow.sdk import Context
 from airflow.sdk.bases.operator import TRIGGER_FAIL_REPR
-from airflow.sdk.exceptions import AirflowException, TaskAwaitingInput, TaskDeferred
+from airflow.sdk.exceptions import TaskAwaitingInput, TaskDeferred
 from airflow.sdk.execution_time.hitl import HITLUser, upsert_hitl_detail
 
 from airfreight.errors import RefusedError
+from airfreight.model.promotion import PromotionStatus
 from airfreight.model.waiting import Answer, Delivery, Happened, Person
 
 # Seconds. An answer in the moment of a look is retried, so a parked promotion stays so for a while.
 _SHORTEST_LOOK = timedelta(seconds=5)
 _NOT_KNOWN = "not known"
+_ASKING = ("wait-for-approval", "get-user-input")
+_ONE_REQUEST = (
+    "one step of a promotion may ask people: Airflow keeps a task's first request, with its words and its form; "
+    "put the second into another Stage"
+)
 _STALE = (
     "somebody answered a request whose step is over; Airflow took that for the end of this wait"
 )
@@ -92,9 +98,9 @@ def await_person(
     upsert: Callable[..., None] = upsert_hitl_detail,
 ) -> NoReturn:
     """Park until a person answers, at most for `look`; `describe` gives the subject and the body of a new request."""
-    digest = hashlib.sha256(wait.model_dump_json().encode()).hexdigest()
+    digest = hashlib.sha256(wait.model_dump_json(exclude={"fault"}).encode()).hexdigest()
     if back.asked is not None and back.asked != digest:
-        _ask_in_another_try(context)
+        raise RefusedError(_ONE_REQUEST)
     if back.asked is None or back.has_answer:
         # The second time takes the answer away; without one it would take one that comes just now.
         upsert(**_request(context, wait, *describe(wait)))
@@ -137,13 +143,8 @@ def _param(schema: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _ask_in_another_try(context: Context) -> NoReturn:
-    instance = context["ti"]
-    if instance.try_number > instance.max_tries:
-        raise RefusedError(
-            "this task has no try left in which it could ask again; clear the gate to promote anew"
-        )
-    raise AirflowException(
-        "nothing is wrong: this promotion has something else to ask, and Airflow keeps one request per try; "
-        "the next try asks"
-    )
+def refuse_second_request(status: PromotionStatus) -> None:
+    """Raise RefusedError where an earlier step of the promotion asked a person: Airflow would show its words again."""
+    for execution in status.executions[: status.current_step]:
+        if execution.uses in _ASKING and execution.started_at is not None:
+            raise RefusedError(_ONE_REQUEST)
