@@ -27,6 +27,7 @@ STEADY = settings(
 )
 LINE_ENDS = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 LONGEST_PROBLEM = 2_000
+BOMB_SECONDS = 10.0  # the largest takes 3 s on a busy machine, and minutes without its guard
 MOST_SECONDS = 3.0  # of a machine with other work; each takes some 0.02
 
 
@@ -195,7 +196,7 @@ def test_a_bomb_is_put_out_soon_and_in_few_words(tmp_path, text):
     (tmp_path / "shop" / "bomb.yaml").write_text(text)
     began = time.process_time()
     problems = problems_of(tmp_path, "shop")
-    assert time.process_time() - began < MOST_SECONDS
+    assert time.process_time() - began < BOMB_SECONDS
     assert problems
     assert sum(len(str(problem)) for problem in problems) < 100_000
 
