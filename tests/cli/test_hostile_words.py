@@ -139,7 +139,7 @@ def test_an_id_of_any_character_stays_one_segment_of_its_path(odd):
     task = TaskInfo(dag_id="d", dag_run_id=odd, task_id="t", state=None)
     client = httpx.Client(base_url="http://a", transport=httpx.MockTransport(answer))
     with client, pytest.raises(AirfreightError) as fault:
-        AirflowApi(client).respond(task, "Approve", "")
+        AirflowApi(client).respond(task, "Approve", {})
     if not odd.strip("."):
         assert isinstance(fault.value, RefusedError)
         assert seen == []

@@ -120,7 +120,7 @@ class Site:
 
     def _begin(self) -> None:
         now = datetime.now(UTC)
-        steps, variables = inflate(self._stage, self._runtime.find_task)
+        steps, variables = inflate(self._stage, self._runtime.project.find_task)
         made = Promotion(
             name="prod.01.x",
             project="shop",

@@ -105,6 +105,7 @@ def carry_out(task: Task) -> PromotionRecord:
         kept=lambda: Path(task.kept) / f"{task.promotion}.tar",
         steps=steps,
         engine_for=partial(_engine, task, steps, fence),
+        clock=lambda: datetime.now(UTC),
     ).run()
 
 
