@@ -24,6 +24,9 @@ SECOND = frozenset(
     }
 )
 
+# Seconds for one test, so that one that hangs ends the run; each wait in it ends much sooner.
+LONGEST = 1200
+
 # What a process's tests may have left behind is looked for when they are through.
 LAST = "test_secrets"
 
@@ -32,6 +35,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     live = [item for item in items if "tests/live" in item.path.as_posix()]
     for item in live:
         item.add_marker(pytest.mark.live)
+        item.add_marker(pytest.mark.timeout(LONGEST))
     worker = getattr(config, "workerinput", {}).get("workerid")
     foreign = [item for item in live if worker and not _is_of(worker, item.path.stem)]
     config.hook.pytest_deselected(items=foreign)

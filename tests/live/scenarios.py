@@ -53,7 +53,7 @@ def promote_ten_one_at_a_time(world: World, project_name: str) -> None:
     world.unpause(pipeline)
     for name in names:
         world.unpause(f"{project_name}.warehouse.{name}")
-    world.wait_for_freight(project_name, COUNT, 180)
+    world.wait_for_freight(project_name, COUNT)
 
     register = {
         name: world.register(f"airfreight://{project_name}/warehouses/{name}") for name in names
@@ -73,7 +73,7 @@ def promote_ten_one_at_a_time(world: World, project_name: str) -> None:
     world.wait_for_state(pipeline, runs["w0"], "only.promote", "deferred")
     assert [mark.removeprefix(marked) for mark in world.barrier.names(marked)] == ["enter-w0"]
     world.barrier.open_switches.add(project_name)
-    assert {world.wait_for_run(pipeline, run, 300) for run in runs.values()} == {"success"}
+    assert {world.wait_for_run(pipeline, run) for run in runs.values()} == {"success"}
 
     marks = [mark.removeprefix(marked) for mark in world.barrier.names(marked)]
     # The killed one enters twice: its first try ended before it left.
@@ -130,7 +130,7 @@ def discover_ten_times(world: World, project_name: str) -> None:
     world.registry.push_image(repository, "1.0.1", created=datetime.now(UTC))
     runs = [world.trigger(warehouse_dag) for _ in range(10)]
     world.unpause(warehouse_dag)
-    assert {world.wait_for_run(warehouse_dag, run, 180) for run in runs} == {"success"}
+    assert {world.wait_for_run(warehouse_dag, run) for run in runs} == {"success"}
     freight = world.wait_for_freight(project_name, known + 1)
     made = [run["dag_run_id"] for run in world.runs(f"{project_name}.pipeline.guestbook")]
     assert len([run for run in made if run.startswith(run_id_of(freight))]) == 1

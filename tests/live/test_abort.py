@@ -48,7 +48,7 @@ def run(world: World) -> str:
     run_id = run_id_of(world.wait_for_freight(PROJECT, 1))
     world.wait_for_state(PIPELINE, run_id, "waits.promote", "deferred")
     for name in ("busy", "marked"):
-        eventually(lambda name=name: gits(name) != [], 60)
+        eventually(lambda name=name: gits(name) != [])
     return run_id
 
 
@@ -82,8 +82,8 @@ def test_a_promotion_that_was_marked_failed_in_airflow_leaves_nothing_behind(
 ) -> None:
     """Guard: `PromoteOperator.on_kill`."""
     world.mark(PIPELINE, run, "marked.promote", state="failed")
-    eventually(lambda: gits("marked") == [], 60)
-    eventually(lambda: work_directories(world, "marked", run) == [], 30)
+    eventually(lambda: gits("marked") == [])
+    eventually(lambda: work_directories(world, "marked", run) == [])
     assert world.barrier.names("abort-marked") == []
 
 

@@ -47,7 +47,7 @@ def test_an_approved_freight_and_a_new_stage_are_promoted_by_the_next_refresh_on
     conf = {"freight": freight["alias"], "stages": ["late"], "approve": True}
     assert world.wait_for_run(PIPELINE, world.trigger(PIPELINE, conf)) == "success"
     world.write_manifests(PROJECT, manifests("extra"))
-    eventually(lambda: "extra.gate" in world.task_ids(PIPELINE), 60)
+    eventually(lambda: "extra.gate" in world.task_ids(PIPELINE))
     assert len(refresh(world)) == 2
     assert refresh(world) == []
     alias = freight["alias"]

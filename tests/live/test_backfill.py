@@ -26,8 +26,7 @@ def backfill(world: World, days_ago: int, until_days_ago: int) -> None:
     number = answer.json()["id"]
     eventually(
         lambda: world.get(f"/backfills/{number}")["completed_at"] is not None,
-        180,
-        lambda: str(world.runs(WAREHOUSE)),
+        explain=lambda: str(world.runs(WAREHOUSE)),
     )
 
 

@@ -64,7 +64,7 @@ def run(world: World) -> str:
 def change(world: World, text: str, seen: Callable[[list[str]], bool]) -> None:
     """Write the manifests and wait until the DAG's tasks are as they should be then."""
     world.write_manifests(PROJECT, text)
-    eventually(lambda: seen(world.task_ids(PIPELINE)), 60)
+    eventually(lambda: seen(world.task_ids(PIPELINE)))
 
 
 def promoted(world: World, name: str) -> int:
@@ -81,12 +81,12 @@ def test_a_syntax_error_names_its_line_and_touches_no_other_project(world: World
     broken = text.replace("kind: Warehouse\n", "kind: [Warehouse\n", 1)
     line = broken[: broken.index("kind: [Warehouse")].count("\n") + 1
     world.write_manifests(PROJECT, broken)
-    eventually(lambda: f"project.yaml:{line + 1}:" in import_errors(world), 60)
+    eventually(lambda: f"project.yaml:{line + 1}:" in import_errors(world))
     assert "calm" not in import_errors(world)
     refreshed = world.trigger("calm.warehouse.app")
     assert world.wait_for_run("calm.warehouse.app", refreshed) == "success"
     world.write_manifests(PROJECT, text)
-    eventually(lambda: "project.yaml" not in import_errors(world), 60)
+    eventually(lambda: "project.yaml" not in import_errors(world))
     # Where it woke up while the file was broken, Airflow sent it back ([workers] missing_dag_retry_delay).
     world.wait_for_state(PIPELINE, run, "waits.promote", "deferred")
     assert world.run_state(PIPELINE, run) == "running"
@@ -100,7 +100,7 @@ def test_a_removed_stage_that_comes_back_neither_promotes_nor_asks_again(
     Without it the rejected one asks again; the other is also kept by what its Stage holds.
     """
     change(world, manifests(done="", refused=""), lambda tasks: "done.gate" not in tasks)
-    eventually(lambda: world.states(PIPELINE, run).get("refused.gate") == "removed", 60)
+    eventually(lambda: world.states(PIPELINE, run).get("refused.gate") == "removed")
     change(world, manifests(), lambda tasks: "done.gate" in tasks)
     for name in ("done", "refused"):
         world.wait_for_state(PIPELINE, run, f"{name}.gate", "skipped")
@@ -164,7 +164,7 @@ def approve_or_find_refused(world: World, run: str, name: str) -> str:
         state = world.states(PIPELINE, run)[f"{name}.gate"]
         return state if state in ("awaiting_input", "failed") else None
 
-    if eventually(open_or_failed, 120) == "failed":
+    if eventually(open_or_failed) == "failed":
         return f"{name}.gate"
     with suppress(AssertionError):
         world.answer(PIPELINE, run, f"{name}.gate", "Approve")

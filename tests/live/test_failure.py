@@ -45,7 +45,7 @@ def test_freight_gets_its_run_though_triggering_it_fails_at_first(world: World) 
     world.registry.push_image("again/app", "1.0.0", created=datetime.now(UTC))
     run = run_id_of(world.wait_for_freight("again", 1))
     world.unpause(pipeline)
-    eventually(lambda: world.runs(pipeline), 90)
+    eventually(lambda: world.runs(pipeline))
     assert world.wait_for_run(pipeline, run) == "success"
     assert len(world.runs(pipeline)) == 1
 
@@ -68,6 +68,6 @@ def test_a_run_that_somebody_made_under_the_freights_id_is_passed_by(world: Worl
     freight = world.wait_for_freight("squat", 1)
     assert freight["name"] == name
     own = f"{taken}-2"
-    eventually(lambda: own in [r["dag_run_id"] for r in world.runs(pipeline)], 90)
+    eventually(lambda: own in [r["dag_run_id"] for r in world.runs(pipeline)])
     assert world.wait_for_run(pipeline, own) == "success"
     assert run_id_of(freight) == taken

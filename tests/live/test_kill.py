@@ -54,7 +54,7 @@ def run(world: World) -> str:
     world.unpause(PIPELINE)
     world.unpause(f"{PROJECT}.warehouse.app")
     run_id = run_id_of(world.wait_for_freight(PROJECT, 1))
-    assert world.wait_for_run(PIPELINE, run_id, 300) == "success"
+    assert world.wait_for_run(PIPELINE, run_id) == "success"
     return run_id
 
 

@@ -36,10 +36,6 @@ PROMOTE_CHART = f"""\
 
 Play = Callable[[World], str]
 
-# Six pipelines at once take their time on a small machine that has other work too. Seconds.
-PATIENCE = 400
-pytestmark = pytest.mark.timeout(2 * PATIENCE)
-
 
 @pytest.fixture(scope="module")
 def hosting(world: World) -> Iterator[HostingServer]:
@@ -94,13 +90,13 @@ def begin(world: World, name: str, image: str, tag: str = "1.0.0") -> str:
     title = image.rpartition("/")[2] if name != "kargo-demo" else name
     world.unpause(f"{name}.pipeline.{title}")
     world.unpause(f"{name}.warehouse.{title}")
-    return run_id_of(world.wait_for_freight(name, 1, PATIENCE))
+    return run_id_of(world.wait_for_freight(name, 1))
 
 
 def follow(world: World, name: str, pipeline: str) -> str:
     """Begin an example that promotes by itself, and return its run when that has succeeded."""
     run = begin(world, name, f"{name}/{pipeline}")
-    assert world.wait_for_run(f"{name}.pipeline.{pipeline}", run, PATIENCE) == "success"
+    assert world.wait_for_run(f"{name}.pipeline.{pipeline}", run) == "success"
     return run
 
 
@@ -112,10 +108,10 @@ def play_kargo_demo(world: World) -> str:
         "kargo-demo.pipeline.kargo-demo",
     )
     for name in ("test", "uat", "prod"):
-        world.wait_for_state(dag_id, run, f"{name}.gate", "awaiting_input", PATIENCE)
+        world.wait_for_state(dag_id, run, f"{name}.gate", "awaiting_input")
         assert world.answer(dag_id, run, f"{name}.gate", "Approve").status_code == 200
         carry_out(world, f"kargo-demo-{name}", "kargo-demo", f"stage/{name}")
-    assert world.wait_for_run(dag_id, run, PATIENCE) == "success"
+    assert world.wait_for_run(dag_id, run) == "success"
     return run
 
 
@@ -124,22 +120,22 @@ def play_argocd(world: World) -> str:
     run = begin(world, "argocd", "argocd/shop")
     carry_out(world, "shop-dev", "argocd", "main", health="Progressing")
     register = "airfreight://argocd/stages/dev"
-    eventually(lambda: "its health is Progressing" in str(world.register(register)), PATIENCE)
+    eventually(lambda: "its health is Progressing" in str(world.register(register)))
     world.argocd.change({"status": {"health": {"status": "Healthy"}}}, "shop-dev")
-    assert world.wait_for_run("argocd.pipeline.shop", run, PATIENCE) == "success"
+    assert world.wait_for_run("argocd.pipeline.shop", run) == "success"
     return run
 
 
 def play_requests(world: World, hosting: HostingServer) -> str:
     run, dag_id = begin(world, "pull-request", "pull-request/shop"), "pull-request.pipeline.shop"
-    world.wait_for_state(dag_id, run, "uat.promote", "deferred", PATIENCE)
+    world.wait_for_state(dag_id, run, "uat.promote", "deferred")
     assert hosting.merges == 0
     hosting.ready = True
-    world.wait_for_state(dag_id, run, "prod.promote", "deferred", PATIENCE)
+    world.wait_for_state(dag_id, run, "prod.promote", "deferred")
     assert hosting.merges == 1
     with hosting.lock:
         hosting.merge(2)
-    assert world.wait_for_run(dag_id, run, PATIENCE) == "success"
+    assert world.wait_for_run(dag_id, run) == "success"
     return run
 
 
@@ -153,7 +149,7 @@ def play_chart(world: World) -> str:
     content = FreightContent(origin=FreightOrigin(name="web"), charts=charts)
     freight, _ = WarehouseRegister(store).register(content, NOW)
     run = world.trigger("chart.pipeline.web", {"freight": freight.name, "stages": ["prod"]})
-    assert world.wait_for_run("chart.pipeline.web", run, PATIENCE) == "success"
+    assert world.wait_for_run("chart.pipeline.web", run) == "success"
     return run
 
 
@@ -176,7 +172,7 @@ def carry_out(
     world: World, application: str, repository: str, branch: str, health: str = "Healthy"
 ) -> None:
     """Do what Argo CD's controller does: take the sync that was asked for and end it at the branch's tip."""
-    eventually(lambda: world.argocd.apps["argocd", application].get("operation"), PATIENCE)
+    eventually(lambda: world.argocd.apps["argocd", application].get("operation"))
     world.argocd.begin(application)
     (tip, _), *_ = world.git.log(repository, branch)
     world.argocd.change({"status": {"health": {"status": health}}}, application)

@@ -28,7 +28,7 @@ def test_freight_is_forwarded_and_one_of_two_upstreams_is_enough(world: World) -
     world.unpause("shapes.warehouse.app")
     freight = world.wait_for_freight("shapes", 1)
     run = run_id_of(freight)
-    assert world.wait_for_run(PIPELINE, run, 180) == "failed"
+    assert world.wait_for_run(PIPELINE, run) == "failed"
     states = world.states(PIPELINE, run)
     assert states["any.verify"] == states["flow.forward"] == states["prod.verify"] == "success"
     assert "west.promote: failed: west is down" in world.log(PIPELINE, run, "outcome")

@@ -21,11 +21,11 @@ def test_the_path_survives_a_killed_triggerer_and_a_killed_scheduler(world: Worl
     run = run_id_of(world.wait_for_freight("survival", 1))
     world.wait_for_state(PIPELINE, run, "dev.promote", "running")
     world.stack.restart("scheduler")
-    world.wait_for_state(PIPELINE, run, "prod.gate", "awaiting_input", 240)
+    world.wait_for_state(PIPELINE, run, "prod.gate", "awaiting_input")
     world.stack.restart("scheduler")
     world.stack.restart("triggerer")
     assert world.answer(PIPELINE, run, "prod.gate", "Approve").status_code == 200
-    assert world.wait_for_run(PIPELINE, run, 240) == "success"
+    assert world.wait_for_run(PIPELINE, run) == "success"
     messages = [message for _, message in world.git.log("survival")]
     assert messages.count("Update image tag to 1.0.0") == 3
     assert len(world.runs(PIPELINE)) == 1

@@ -42,7 +42,7 @@ def run(world: World) -> str:
     world.unpause(PIPELINE)
     world.unpause(f"{PROJECT}.warehouse.app")
     run_id = run_id_of(world.wait_for_freight(PROJECT, 1))
-    assert world.wait_for_run(PIPELINE, run_id, 240) == "success"
+    assert world.wait_for_run(PIPELINE, run_id) == "success"
     return run_id
 
 
@@ -84,8 +84,7 @@ def test_a_worker_that_only_looked_dead_does_nothing_when_it_goes_on(
     world.barrier.resume("taken-stopped")
     eventually(
         lambda: "taken for dead" in world.log(PIPELINE, run, "stopped.promote", 1),
-        30,
-        lambda: world.log(PIPELINE, run, "stopped.promote", 1),
+        explain=lambda: world.log(PIPELINE, run, "stopped.promote", 1),
     )
     time.sleep(3)
     assert world.barrier.names("taken-stopped") == ["taken-stopped"]

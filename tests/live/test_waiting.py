@@ -23,7 +23,7 @@ def open_requests(world: World) -> int:
 def push(world: World, tag: str, count: int) -> None:
     """Push a tag and wait until its Freight, the `count`th one of its kind, has been promoted to dev."""
     world.registry.push_image("waiting/app", tag, created=datetime.now(UTC))
-    eventually(lambda: len(world.barrier.names("waiting-dev")) == count, 180)
+    eventually(lambda: len(world.barrier.names("waiting-dev")) == count)
 
 
 def test_new_freight_is_promoted_while_forty_wait_at_prod(world: World) -> None:
@@ -51,7 +51,7 @@ def test_new_freight_is_promoted_while_forty_wait_at_prod(world: World) -> None:
         freight, _ = WarehouseRegister(store).register(content, found)
         world.trigger(PIPELINE, {"freight": freight.name, "stages": ["prod"]})
     # A gate that looks is awake for a moment, so seldom all of them wait in the same instant.
-    most = eventually(lambda: n if (n := open_requests(world)) >= COUNT else None, 240)
+    most = eventually(lambda: n if (n := open_requests(world)) >= COUNT else None)
     with timed(f"pushed → dev, {most} wait"):
         push(world, "1.0.1", 2)
     assert open_requests(world) >= COUNT - 5

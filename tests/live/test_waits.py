@@ -21,8 +21,6 @@ from tests.pod_server import PodServer, running_pod_server
 PROJECT = "waits"
 PIPELINE = f"{PROJECT}.pipeline.app"
 PROMOTE = "prod.promote"
-# Seconds. Each wait is for a task of Airflow's to start, on a machine that may be busy.
-LONG = 240
 
 TEMPLATE = """\
       steps:
@@ -106,7 +104,7 @@ def run(world: World, pods: PodServer) -> str:
     world.add_project(PROJECT, manifests)
     world.unpause(PIPELINE)
     world.unpause(f"{PROJECT}.warehouse.app")
-    return run_id_of(world.wait_for_freight(PROJECT, 1, LONG))
+    return run_id_of(world.wait_for_freight(PROJECT, 1))
 
 
 def promotion(world: World, run: str, name: str = "prod") -> dict[str, Any]:
@@ -126,7 +124,7 @@ def answer(world: World, run: str, user: str, step: int, option: str, **fields: 
     """Answer as this user, and again where Airflow lost the answer while the task parked."""
     before = taken(world, run, step)
     for _ in range(4):
-        world.wait_for_state(PIPELINE, run, PROMOTE, "awaiting_input", LONG)
+        world.wait_for_state(PIPELINE, run, PROMOTE, "awaiting_input")
         time.sleep(3)
         answered = patch(world, run, user, option, fields)
         assert answered.status_code == 200, answered.text
@@ -150,7 +148,7 @@ def is_taken(world: World, run: str, step: int, before: int) -> bool:
 
 def test_two_people_approve_in_the_middle_of_a_promotion(world: World, run: str) -> None:
     """Guard: `WaitForApprovalStep`, its tally in the register, and who is let to answer."""
-    world.wait_for_state(PIPELINE, run, PROMOTE, "awaiting_input", LONG)
+    world.wait_for_state(PIPELINE, run, PROMOTE, "awaiting_input")
     asked = world.request(PIPELINE, run, PROMOTE)
     assert asked["subject"].startswith("prod, step approve for ")
     assert "waits/app" in asked["body"]
@@ -163,7 +161,7 @@ def test_two_people_approve_in_the_middle_of_a_promotion(world: World, run: str)
     answer(world, run, "bob", 0, "Approve")
     assert len(promotion(world, run)["state"]["approve"]["responses"]) == 1
     answer(world, run, "alice", 0, "Approve")
-    eventually(lambda: promotion(world, run)["executions"][0]["status"] == "Succeeded", LONG)
+    eventually(lambda: promotion(world, run)["executions"][0]["status"] == "Succeeded")
 
 
 def test_operators_defer_and_put_out_what_they_push(
@@ -174,7 +172,7 @@ def test_operators_defer_and_put_out_what_they_push(
     (world.folder / "arrived").touch()
     wait_for_trigger(world, run, ".KubernetesPodTrigger")
     pods.finished.set()
-    world.wait_for_state(PIPELINE, run, PROMOTE, "success", LONG)
+    world.wait_for_state(PIPELINE, run, PROMOTE, "success")
     status = promotion(world, run)
     assert [e["status"] for e in status["executions"]] == ["Succeeded"] * 5
     assert status["state"]["dbt"] == {"return_value": "dbt run 1.7 {{ ds }}"}
@@ -191,16 +189,16 @@ def wait_for_trigger(world: World, run: str, kind: str) -> None:
         source = str((promotion(world, run).get("waitsFor") or {}).get("source"))
         return source.endswith(kind) and world.states(PIPELINE, run)[PROMOTE] == "deferred"
 
-    eventually(waits, LONG, lambda: str(promotion(world, run)))
+    eventually(waits, explain=lambda: str(promotion(world, run)))
     time.sleep(3)
 
 
 def test_a_promotion_that_waits_for_a_person_is_aborted(world: World, run: str) -> None:
     """Guard: `awaiting_input` among the states that `airfreight abort` wakes."""
-    world.wait_for_state(PIPELINE, run, "asked.promote", "awaiting_input", LONG)
+    world.wait_for_state(PIPELINE, run, "asked.promote", "awaiting_input")
     code, _, err = airfreight(world, PROJECT, "abort", "--stage", "asked", "--reason", "late")
     assert code == 0, err
-    world.wait_for_state(PIPELINE, run, "asked.promote", "failed", LONG)
+    world.wait_for_state(PIPELINE, run, "asked.promote", "failed")
     status = promotion(world, run, "asked")
     assert (status["phase"], status["message"]) == ("Aborted", "aborted by admin: late")
-    assert world.wait_for_run(PIPELINE, run, LONG) == "failed"
+    assert world.wait_for_run(PIPELINE, run) == "failed"

@@ -57,7 +57,7 @@ def watching(world: World) -> World:
     for repository in REPOSITORIES:
         for major in MAJORS:
             world.unpause(dag_of(repository, major))
-    eventually(lambda: all(world.registry.polls(name) for name in REPOSITORIES), 90)
+    eventually(lambda: all(world.registry.polls(name) for name in REPOSITORIES))
     return world
 
 
@@ -76,7 +76,7 @@ def test_a_change_wakes_only_the_warehouses_whose_rule_it_meets(watching: World)
     for repository, tag in ((REPOSITORIES[3], "4.0.0"), (REPOSITORIES[8], "9.1.0")):
         push(watching, repository, tag)
     expected = sorted([dag_of(REPOSITORIES[3], 4), dag_of(REPOSITORIES[8], 9)])
-    eventually(lambda: woken(watching) == expected, 60, lambda: str(woken(watching)))
+    eventually(lambda: woken(watching) == expected, explain=lambda: str(woken(watching)))
 
 
 def test_what_a_killed_triggerer_and_a_paused_warehouse_missed_is_found_once(
@@ -91,9 +91,9 @@ def test_what_a_killed_triggerer_and_a_paused_warehouse_missed_is_found_once(
     push(watching, REPOSITORIES[6], "3.0.0")
     watching.stack.restart("triggerer")
     expected = sorted([*before, dag_of(REPOSITORIES[6], 3)])
-    eventually(lambda: woken(watching) == expected, 90, lambda: str(woken(watching)))
+    eventually(lambda: woken(watching) == expected, explain=lambda: str(woken(watching)))
     watching.unpause(paused)
     expected = sorted([*expected, paused])
-    eventually(lambda: woken(watching) == expected, 60, lambda: str(woken(watching)))
+    eventually(lambda: woken(watching) == expected, explain=lambda: str(woken(watching)))
     time.sleep(2 * INTERVAL)
     assert woken(watching) == expected

@@ -169,6 +169,6 @@ def test_a_changed_xcom_of_the_sensor_makes_no_run(world: World, second: str) ->
             for attempt in (2, 3)
         )
 
-    eventually(refused, 60)
+    eventually(refused)
     assert len(world.runs(PIPELINE)) == before
     assert len(world.freight(PROJECT)) == 2

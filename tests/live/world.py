@@ -42,6 +42,9 @@ OPERATORS = {
     "sql-check": "airflow.providers.common.sql.operators.sql.SQLCheckOperator",
 }
 
+# Seconds. A busy machine takes several times as long as a quiet one; only what never happens takes all of it.
+PATIENCE = 300.0
+
 DAG_FILE = '''"""The Airflow DAGs of project {name}."""
 
 from airfreight import load
@@ -93,7 +96,7 @@ class World:
     def unpause(self, dag_id: str) -> None:
         """Wait for the DAG to be parsed and switch it on."""
         body, path = {"is_paused": False}, f"/api/v2/dags/{dag_id}"
-        eventually(lambda: self.rest.patch(path, json=body).status_code == 200, 90)
+        eventually(lambda: self.rest.patch(path, json=body).status_code == 200)
 
     def pause(self, dag_id: str) -> None:
         self.rest.patch(f"/api/v2/dags/{dag_id}", json={"is_paused": True}).raise_for_status()
@@ -125,7 +128,7 @@ class World:
         found = answer.json()
         return {ti["task_id"]: ti["state"] for ti in found["task_instances"]}
 
-    def wait_for_run(self, dag_id: str, run_id: str, timeout: float = 120) -> str:
+    def wait_for_run(self, dag_id: str, run_id: str, timeout: float = PATIENCE) -> str:
         """Wait for the run to end and return its state."""
 
         def ended() -> str | None:
@@ -135,7 +138,7 @@ class World:
         return eventually(ended, timeout, lambda: str(self.states(dag_id, run_id)))
 
     def wait_for_state(
-        self, dag_id: str, run_id: str, task: str, state: str, timeout: float = 120
+        self, dag_id: str, run_id: str, task: str, state: str, timeout: float = PATIENCE
     ) -> None:
         eventually(
             lambda: self.states(dag_id, run_id).get(task) == state,
@@ -250,7 +253,9 @@ class World:
                 entries += self.register(asset["uri"]).get("index", [])
         return sorted(entries, key=lambda entry: str(entry["discoveredAt"]))
 
-    def wait_for_freight(self, project: str, count: int, timeout: float = 90) -> dict[str, Any]:
+    def wait_for_freight(
+        self, project: str, count: int, timeout: float = PATIENCE
+    ) -> dict[str, Any]:
         """Wait until the project has `count` Freight, and return the one discovered last."""
         found = eventually(
             lambda: rows if len(rows := self.freight(project)) >= count else None,
@@ -349,7 +354,9 @@ def run_id_of(freight: dict[str, Any]) -> str:
 
 
 def eventually(
-    probe: Callable[[], T | None], timeout: float, explain: Callable[[], str] = lambda: ""
+    probe: Callable[[], T | None],
+    timeout: float = PATIENCE,
+    explain: Callable[[], str] = lambda: "",
 ) -> T:
     """Return the first truthy answer of `probe`; AssertionError with `explain()` after `timeout` seconds.
 
