@@ -13,7 +13,7 @@ unit: ## the tests that start no Airflow, on all cores
 	@uv run --frozen pytest -m "not live" -n auto
 
 test: setup lint ## everything: lint, unit tests, live tests (installs docker-registry, git, gnupg and OpenSSH where missing)
-	@.ci/setup && uv run --frozen pytest -m "not live" -n auto && uv run --frozen pytest tests/live -n 2 --dist each --durations=20
+	@.ci/setup && uv run --frozen pytest -m "not live" -n auto && uv run --frozen pytest tests/live --durations=20
 
 demo: setup ## a running Airflow on localhost with the guestbook pipeline; Ctrl-C stops it
 	@uv run --frozen python -m demo
