@@ -56,7 +56,7 @@ TEMPLATE = """\
         config:
           operator: pod
           args:
-            kubernetes_conn_id: airfreight_shared_cluster
+            kubernetes_conn_id: airfreight_shared_pods
             namespace: exports
             image: exporter:1
             arguments: ["${{ quote('1.7') }}"]
@@ -75,7 +75,7 @@ def pods(world: World) -> Iterator[PodServer]:
         connections = {
             "files": {"conn_type": "fs", "extra": json.dumps({"path": str(world.folder)})},
             "warehouse": {"conn_type": "sqlite", "host": str(world.folder / "warehouse.db")},
-            "cluster": {
+            "pods": {
                 "conn_type": "kubernetes",
                 "extra": json.dumps({"kube_config": server.kube_config}),
             },
