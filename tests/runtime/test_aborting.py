@@ -82,3 +82,15 @@ def test_a_process_that_was_told_to_end_does_nothing_more(register):
     fence.stopped.set()
     with pytest.raises(RefusedError, match="this task was ended while it promoted"):
         fence.check()
+
+
+def test_a_process_that_was_taken_for_dead_is_not_the_one_to_end_its_successors_promotion(register):
+    """Guard: `is_lost`, which `PromoteOperator._why_stopped` asks before it writes that the Promotion was ended."""
+    fence = Fence(register, "its own")
+    fence.enter()
+    assert not fence.is_lost
+    Fence(register, "its successor's").enter()
+    fence.stopped.set()
+    assert fence.is_lost
+    with pytest.raises(RefusedError, match="this one was taken for dead"):
+        fence.check()

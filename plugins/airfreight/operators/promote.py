@@ -147,7 +147,7 @@ class PromoteOperator(BaseOperator):
         register, run_id = fence.register, context["dag_run"].run_id
         record = register.promotion_of(run_id)
         asked = abort_asked(register, run_id, record.promotion.started_at) if record else None
-        if asked is None and not fence.stopped.is_set():
+        if asked is None and (fence.is_lost or not fence.stopped.is_set()):
             return None
         reason = asked.reason_shown if asked is not None else ENDED_IN_AIRFLOW
         ended = end_aborted(register, run_id, reason, utc_now())

@@ -31,9 +31,14 @@ class Fence:
 
     def check(self) -> None:
         """Raise RefusedError where another process entered since, or this one was told to end."""
-        if self.stopped.is_set():
-            raise RefusedError("this task was ended while it promoted")
-        if self.register.fence() != self.token:
+        if self.is_lost:
             raise RefusedError(
                 "another process promotes to this Stage by now: this one was taken for dead and does nothing more"
             )
+        if self.stopped.is_set():
+            raise RefusedError("this task was ended while it promoted")
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether another process entered since: the Promotion is no longer this one's to go on with, or to end."""
+        return self.register.fence() != self.token
