@@ -1,10 +1,13 @@
 .PHONY: help setup lint unit test demo down
 
+# A shell that forbids bytecode, as many container images do, has every process compile all of Airflow again: 5 s each.
+unexport PYTHONDONTWRITEBYTECODE
+
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install uv, where it is missing, and everything that the lock names
-	@command -v uv >/dev/null || python3 -m pip install uv; uv sync --frozen
+	@command -v uv >/dev/null || python3 -m pip install uv; uv sync --frozen --compile-bytecode
 
 lint: ## ruff and mypy
 	@uv run --frozen ruff check . && uv run --frozen ruff format --check . && uv run --frozen mypy plugins/airfreight demo
