@@ -144,6 +144,11 @@ class World:
         found = answer.json()
         return {ti["task_id"]: ti["state"] for ti in found["task_instances"]}
 
+    def state(self, dag_id: str, run_id: str, task: str) -> str | None:
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task}"
+        answer = self.rest.get(path)
+        return answer.json()["state"] if answer.status_code == 200 else None
+
     def wait_for_run(self, dag_id: str, run_id: str, timeout: float = PATIENCE) -> str:
         """Wait for the run to end and return its state."""
 
@@ -157,7 +162,7 @@ class World:
         self, dag_id: str, run_id: str, task: str, state: str, timeout: float = PATIENCE
     ) -> None:
         eventually(
-            lambda: self.states(dag_id, run_id).get(task) == state,
+            lambda: self.state(dag_id, run_id, task) == state,
             timeout,
             lambda: f"{task} is {self.states(dag_id, run_id)}",
         )
@@ -221,7 +226,7 @@ class World:
 
     def _has_taken(self, dag_id: str, run_id: str, task: str) -> bool:
         def ended() -> str | None:
-            state = self.states(dag_id, run_id).get(task)
+            state = self.state(dag_id, run_id, task)
             return state if state in ("success", "failed", "skipped") else None
 
         try:
