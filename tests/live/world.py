@@ -252,8 +252,9 @@ class World:
         """Return every key of an asset's state store."""
         assets = self.get("/assets", uri_pattern=uri, limit=100)["assets"]
         asset = next((a for a in assets if a["uri"] == uri), None)
-        if asset is None:
-            return {}
+        return {} if asset is None else self._keys(asset)
+
+    def _keys(self, asset: dict[str, Any]) -> dict[str, Any]:
         rows = self.get(f"/assets/{asset['id']}/state-store", limit=1000)["asset_state_store"]
         return {row["key"]: row["value"] for row in rows}
 
@@ -271,7 +272,7 @@ class World:
         entries = []
         for asset in assets["assets"]:
             if not asset["uri"].endswith("/watch"):
-                entries += self.register(asset["uri"]).get("index", [])
+                entries += self._keys(asset).get("index", [])
         return sorted(entries, key=lambda entry: str(entry["discoveredAt"]))
 
     def wait_for_freight(

@@ -30,6 +30,7 @@ from airfreight.artifacts.argocd.kubernetes import KubernetesApplications
 from airfreight.artifacts.argocd.rest import RestApplications
 from airfreight.artifacts.guarded_http import guarded_client
 from airfreight.artifacts.tls import tls_context
+from airfreight.expr.program import compile_expression
 from airfreight.model.credential import Credential
 from airfreight.model.promotion import InflatedStep, Promotion, PromotionStatus
 from airfreight.runtime.engine import PromotionEngine
@@ -177,7 +178,9 @@ def _open_argocd(door: str, url: str) -> Iterator[Applications]:
 
 def _raise_children() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how they ended: the register tells
-    tls_context(verify=True)  # read once for all children
+    # Once for all children: the certificates, and the parser of expressions, half a second each time.
+    tls_context(verify=True)
+    compile_expression("nil")
     for line in sys.stdin:
         child = os.fork()
         if not child:
