@@ -13,10 +13,12 @@ lint: ## ruff and mypy
 	@uv run --frozen ruff check . && uv run --frozen ruff format --check . && uv run --frozen mypy plugins/airfreight demo
 
 unit: ## the tests that start no Airflow, on all cores
-	@uv run --frozen pytest -m "not live" -n auto
+	@uv run --frozen pytest -m "not live" -n auto --dist loadscope
 
 test: setup lint ## everything: lint, unit tests, live tests (installs docker-registry, git, gnupg and OpenSSH where missing)
-	@.ci/setup && uv run --frozen pytest -m "not live" -n auto && uv run --frozen pytest tests/live --durations=20
+	@.ci/setup
+	@$(MAKE) --no-print-directory unit
+	@uv run --frozen pytest tests/live --durations=20
 
 demo: setup ## a running Airflow on localhost with the guestbook pipeline; Ctrl-C stops it
 	@uv run --frozen python -m demo
