@@ -1,6 +1,6 @@
 .PHONY: help setup lint unit test demo down
 
-# A shell that forbids bytecode, as many container images do, has every process compile all of Airflow again: 5 s each.
+# A shell that forbids bytecode, as many container images do, has every process compile all of Airflow again: 4 s each.
 unexport PYTHONDONTWRITEBYTECODE
 
 help: ## list the targets

@@ -18,21 +18,16 @@ import httpx
 
 from demo.ports import free_port
 from demo.stack import Stack
-from tests.argocd_server import TOKEN, ArgocdServer, kubeconfig, serving
+from tests.argocd_server import ArgocdServer, serving
 from tests.chart_repository import ChartRepository
 from tests.git_http import GitHttpServer
 from tests.live.barrier import BarrierServer
+from tests.live.connections import SECRETS, SHARED_CHARTS, SHARED_GIT, connections
 from tests.live.leaks import watched_arguments
 from tests.registry_server import DebianRegistry
 
 REPO = Path(__file__).resolve().parents[2]
 T = TypeVar("T")
-
-# The Connections of the live tests. The passwords hold what URL-encoding changes.
-SHARED_GIT = {"conn_type": "http", "login": "robot", "password": "t0ken/of+the=robot"}
-SHARED_IMAGES = {"conn_type": "http", "login": "puller", "password": "t0ken/of+the=puller"}
-SHARED_CHARTS = {"conn_type": "http", "login": "reader", "password": "t0ken/of+the=reader"}
-SECRETS = [*(login["password"] for login in (SHARED_GIT, SHARED_IMAGES, SHARED_CHARTS)), TOKEN]
 
 # What the step airflow may run here.
 OPERATORS = {
@@ -357,24 +352,6 @@ def running_world(extra_env: Mapping[str, str] | None = None) -> Iterator[World]
             )
     if not os.environ.get("AIRFREIGHT_KEEP_LIVE"):
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def connections(argocd_url: str) -> dict[str, str]:
-    """Return the Connections of the live tests as Airflow reads them from its environment."""
-    made: dict[str, Any] = {
-        "git": SHARED_GIT,
-        "images": SHARED_IMAGES,
-        "charts": SHARED_CHARTS,
-        "argocd": {"conn_type": "http", "host": argocd_url, "password": TOKEN},
-        "cluster": {
-            "conn_type": "kubernetes",
-            "extra": {"kube_config": kubeconfig(argocd_url, token=TOKEN)},
-        },
-    }
-    return {
-        f"AIRFLOW_CONN_AIRFREIGHT_SHARED_{name.upper()}": json.dumps(connection)
-        for name, connection in made.items()
-    }
 
 
 def run_id_of(freight: dict[str, Any]) -> str:
