@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ import httpx
 from airfreight.artifacts.images import DiscoveredImage, discover_images, list_selected_tags
 from airfreight.artifacts.oci.client import RegistryClient
 from airfreight.artifacts.oci.protocol import is_this_machine, parse_reference
+from airfreight.artifacts.tls import tls_context
 from airfreight.errors import ArtifactError
 from airfreight.model.credential import Credential
 from airfreight.model.freight import FreightContent, ImageArtifact
@@ -36,15 +35,6 @@ class Discovery:
     content: FreightContent | None
     seen: Mapping[str, str]
     reason: str = ""
-
-
-@functools.cache
-def tls_context(*, verify: bool) -> ssl.SSLContext:
-    """Return the one context of all clients.
-
-    Reading the certificates takes 30 ms, in which the triggerer's loop stands still; the rest of a poll takes 4.
-    """
-    return httpx.create_ssl_context(verify=verify, trust_env=False)
 
 
 @asynccontextmanager
