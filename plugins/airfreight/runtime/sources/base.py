@@ -1,0 +1,87 @@
+"""What a Warehouse can do with a subscription, whatever its type: poll it cheaply, and discover."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from airfreight.model.credential import Credential
+from airfreight.model.freight import ChartArtifact, GenericArtifact, GitCommit, ImageArtifact
+from airfreight.runtime.settings import Settings
+
+Artifact = GitCommit | ImageArtifact | ChartArtifact | GenericArtifact
+
+
+@dataclass(frozen=True)
+class Access:
+    """What one look at a repository may use.
+
+    `credential` is None for an anonymous visit. `cache` is a folder of this machine that outlives restarts; whoever
+    keeps something there bounds its size and shares it with other processes.
+    """
+
+    credential: Credential | None
+    settings: Settings
+    cache: Path
+
+
+@dataclass(frozen=True)
+class Discovered:
+    """An artifact that meets a subscription; `created_at` is None where nothing tells when it came to be."""
+
+    artifact: Artifact
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """What a subscription does not take: a tag, a commit, a version; and the rule that drops it."""
+
+    name: str
+    rule: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """One look at a subscription, best first; `rejected` may leave out what lies beyond the discovery limit.
+
+    `mark` is what a watcher that saw the same would say; see `Source.mark`.
+    """
+
+    artifacts: tuple[Discovered, ...]
+    mark: str
+    rejected: tuple[Rejected, ...] = ()
+
+
+class Source(Protocol):
+    """One subscription, ready to be looked at. All I/O is awaited: blocking work belongs in a thread."""
+
+    @property
+    def url(self) -> str:
+        """What errors, tables and the register call it; unique within a Warehouse."""
+
+    @property
+    def credential_kind(self) -> str:
+        """The credentials that open it: image, git or helm; empty where it takes none of Kargo's."""
+
+    def stream_key(self) -> Hashable:
+        """Return what makes two subscriptions share a poll: what `poll` depends on, but for the credential."""
+
+    async def poll(self, access: Access) -> Any:
+        """Return what the repository shows now, as plain JSON, as cheaply as it can be had.
+
+        Raises ArtifactError. Shared: what is a subscription's own rule belongs in `mark`.
+        """
+
+    async def mark(self, seen: Any, access: Access) -> str:
+        """Return a short text that changes when this subscription would take something else; empty: nothing at all."""
+
+    async def discover(self, access: Access, *, limit: int, as_of: datetime | None) -> Found:
+        """Look thoroughly and return at most `limit` artifacts, best first.
+
+        `as_of`: only what existed at that moment counts; ArtifactError where nobody can know what did. Raises
+        ArtifactError, which says what to do.
+        """
