@@ -96,7 +96,7 @@ def warehouse_dag(runtime: PipelineRuntime, warehouse: Warehouse) -> DAG:
             task_id=PROMOTE_AVAILABLE,
             runtime=runtime,
             warehouse=warehouse,
-            inlets=[*runtime.assets.warehouses.values(), *runtime.assets.stages.values()],
+            inlets=[*runtime.assets.warehouses.values(), *runtime.assets.stage_registers.values()],
             trigger_rule=TriggerRule.NONE_FAILED,
             **_SHARED,
         )
@@ -108,7 +108,7 @@ def _sensor(runtime: PipelineRuntime, warehouse: Warehouse, watch: Asset) -> War
     project, assets = runtime.project, runtime.assets
     register = assets.warehouses[warehouse.name]
     stages = tuple(
-        assets.stages[stage.name]
+        assets.stage_registers[stage.name]
         for stage in runtime.pipeline.stages
         if stage.request(warehouse.origin) is not None
     )

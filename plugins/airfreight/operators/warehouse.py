@@ -130,7 +130,7 @@ class PromoteAvailableOperator(BaseOperator):
         """Return the ids of the runs that were triggered."""
         skip_in_backfill(context)
         assets = self.runtime.assets
-        registers = self.runtime.registers(assets.warehouses, assets.stages, context)
+        registers = self.runtime.registers(assets.warehouses, assets.stage_registers, context)
         runs = [
             self._promote(stage, registers)
             for stage in self.runtime.pipeline.stages
