@@ -8,7 +8,7 @@ from airfreight.artifacts.images import DiscoveredImage, discover_images, list_s
 from airfreight.artifacts.oci.client import RegistryClient
 from airfreight.errors import AuthenticationError
 from airfreight.model.credential import Credential
-from airfreight.model.warehouse import ImageSubscription
+from airfreight.model.subscription import ImageSubscription
 from tests.registry_server import DebianRegistry
 
 USER = ("robot", "s3cret-word")

@@ -16,7 +16,7 @@ from airfreight.errors import (
     TransientError,
 )
 from airfreight.model.credential import Credential
-from airfreight.model.warehouse import ImageSubscription
+from airfreight.model.subscription import ImageSubscription
 
 CREDENTIAL = Credential("robot", "s3cret-word")
 INDEX = (Path(__file__).parent / "responses/hub_index.json").read_bytes()

@@ -16,7 +16,7 @@ from airflow.serialization.encoders import encode_trigger
 from airflow.triggers.base import BaseEventTrigger, BaseTrigger
 
 import airfreight.triggers
-from airfreight.model.warehouse import ImageSubscription
+from airfreight.model.subscription import ImageSubscription
 from airfreight.triggers.warehouse import WarehouseTrigger
 
 SUBSCRIPTION = ImageSubscription(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airfreight.model.warehouse import ImageSubscription
+from airfreight.model.subscription import ImageSubscription
 from airfreight.runtime.watch import COMPARE_AFTER, HANDLED, REPEAT_AFTER
 from airfreight.triggers.warehouse import WarehouseTrigger
 

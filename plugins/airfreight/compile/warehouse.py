@@ -7,17 +7,22 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Asset, AssetWatcher, CronTriggerTimetable, TriggerRule
+from airflow.sdk import DAG, Asset, AssetWatcher, CronTriggerTimetable, Param, TriggerRule
+from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.definitions.timetables.assets import AssetOrTimeSchedule
 
 from airfreight.compile.pipeline import START
+from airfreight.manifests.project import LoadedProject
 from airfreight.manifests.warehouses import NO_SCHEDULE, SCHEDULE
 from airfreight.model.naming import warehouse_dag_id
 from airfreight.model.warehouse import Warehouse
 from airfreight.operators.pipeline import PipelineRuntime
 from airfreight.operators.warehouse import PromoteAvailableOperator, TriggerPipelineOperator
+from airfreight.runtime.assembly import ARTIFACTS, PROMOTE
 from airfreight.runtime.credentials import find_connection
 from airfreight.sensors.warehouse import WarehouseSensor
+from airfreight.sources.base import Source
+from airfreight.sources.catalogue import source_of
 from airfreight.triggers.warehouse import WarehouseTrigger
 
 DISCOVER = "discover"
@@ -55,17 +60,23 @@ def _watched(runtime: PipelineRuntime, warehouse: Warehouse) -> Asset:
             name=f"{project.name}.{warehouse.name}.{position}",
             trigger=WarehouseTrigger(
                 warehouse=f"{project.name}/{warehouse.name}",
-                subscription=subscription.image.model_dump(mode="json", by_alias=True),
-                repository_conn_id=find_connection(
-                    project.credentials, project.name, "image", subscription.image.repo_url
-                )
-                or "",
+                subscription=subscription.model_dump(
+                    mode="json", by_alias=True, exclude_defaults=True
+                ),
+                repository_conn_id=_connection(project, source_of(subscription)),
                 poke_interval=warehouse.interval.total_seconds(),
             ),
         )
         for position, subscription in enumerate(warehouse.subscriptions)
     ]
     return Asset(name=plain.name, uri=plain.uri, watchers=watchers)
+
+
+def _connection(project: LoadedProject, source: Source) -> str:
+    kind = source.credential_kind
+    if not kind:
+        return ""
+    return find_connection(project.credentials, project.name, kind, source.url) or ""
 
 
 def warehouse_dag(runtime: PipelineRuntime, warehouse: Warehouse) -> DAG:
@@ -101,7 +112,27 @@ def warehouse_dag(runtime: PipelineRuntime, warehouse: Warehouse) -> DAG:
             **_SHARED,
         )
         discover >> trigger >> promote_available
+    # After the tasks: each would get a copy.
+    dag.params = ParamsDict(_params())
     return dag
+
+
+def _params() -> dict[str, Param]:
+    return {
+        ARTIFACTS: Param(
+            None,
+            type=["null", "object"],
+            title="Artifacts",
+            description="Freight put together by hand: each subscription, by its name or URL, with a tag, commit or "
+            "version. None: look for what is new.",
+        ),
+        PROMOTE: Param(
+            False,
+            type=["null", "boolean"],
+            title="Promote",
+            description="Let Stages take the Freight by themselves; otherwise somebody promotes it by name.",
+        ),
+    }
 
 
 def _sensor(runtime: PipelineRuntime, warehouse: Warehouse, watch: Asset) -> WarehouseSensor:

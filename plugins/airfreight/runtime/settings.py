@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Final
 
 from airfreight.errors import SettingsError
@@ -47,6 +49,10 @@ class Settings:
     github_push_verify_untrusted_commits: bool = False
     """Whether github-push lets GitHub sign the commits as its own login's. Off: their authors stay, and GitHub shows
     them as not verified."""
+
+    cache_folder: str = ""
+    """Folder of this machine for what was seen of repositories: digests, mirrors. Empty: ``airfreight-cache`` in the
+    system's temporary folder. It may be deleted at any time; the next looks take longer."""
 
     workspace_folder: str = ""
     """Folder for the work directories of running promotions. Empty: ``airfreight`` in the system's temporary folder."""
@@ -108,6 +114,10 @@ class Settings:
 
     expression_time: float = DEFAULT_LIMITS.time
     """Seconds of processor time of one evaluation. What an expression waits for is not counted."""
+
+    def cache(self) -> Path:
+        """Return the folder for what was seen of repositories."""
+        return Path(self.cache_folder or Path(tempfile.gettempdir()) / "airfreight-cache")
 
     def workspace_lifetime(self) -> timedelta:
         """Return for how long nobody deletes a work directory that is not his own.
