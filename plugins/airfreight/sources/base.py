@@ -20,6 +20,12 @@ class SourceSettings:
 
     allow_credentials_over_http: bool = False
     allow_loopback: bool = False
+    image_registry_rate_limit: int = 20
+    image_registry_concurrency: int = 16
+    image_registry_backoff: float = 900.0
+    image_cache_size: int = 64 * 2**20
+    newest_build_recheck: float = 3600.0
+    cache_by_tag_policy: str = "Allow"
 
     @classmethod
     def of(cls, settings: object) -> SourceSettings:
