@@ -96,6 +96,15 @@ def too_large(url: str, limit: int) -> ArtifactError:
     return ArtifactError(f"{url} sent more than {limit} bytes")
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    url: str
+    query: str
+    limit: int
+    headers: Mapping[str, str]
+    missing: tuple[int, ...]
+
+
 class DocumentClient:
     """Reads documents; raises ArtifactError or what derives from it, and no message holds a login."""
 
@@ -107,14 +116,24 @@ class DocumentClient:
         self._seconds = seconds
 
     async def get(
-        self, url: str, *, limit: int, headers: Mapping[str, str] | None = None
+        self,
+        url: str,
+        *,
+        limit: int,
+        query: str = "",
+        headers: Mapping[str, str] | None = None,
+        missing: tuple[int, ...] = (404,),
     ) -> Document | None:
-        """Return the document, at most `limit` bytes as sent; None where `headers` ask for a change that was none."""
+        """Return the document, at most `limit` bytes as sent; None where `headers` ask for a change that was none.
+
+        Messages name `url`, and not the query. `missing` are the answers that mean that there is no such document.
+        """
         if "@" in urlsplit(url).netloc:
             raise ArtifactError("a URL with a login in it is not asked; make a Connection instead")
         try:
             async with asyncio.timeout(self._seconds):
-                return await self._follow(url, limit, dict(headers or {}))
+                wanted = _Wanted(url, query, limit, dict(headers or {}), missing)
+                return await self._follow(wanted)
         except TimeoutError:
             raise TransientError(f"{url} took longer than {self._seconds:g} s") from None
         except RefusedError as error:
@@ -124,23 +143,21 @@ class DocumentClient:
         except httpx.HTTPError as error:
             raise _unanswered(url, error) from None
 
-    async def _follow(self, url: str, limit: int, headers: dict[str, str]) -> Document | None:
-        login = self._login(url)
-        target = httpx.URL(url)
+    async def _follow(self, wanted: _Wanted) -> Document | None:
+        login = self._login(wanted.url)
+        first = target = httpx.URL(f"{wanted.url}?{wanted.query}" if wanted.query else wanted.url)
         for _ in range(_REDIRECTS + 1):
-            own = _origin(target) == _origin(httpx.URL(url))
-            plain = {"Accept-Encoding": "gzip", **headers}
-            request = self._http.build_request(
-                "GET", target, headers=plain | (login if own else {})
-            )
+            sent = login if _origin(target) == _origin(first) else {}
+            headers = {"Accept-Encoding": "gzip", **wanted.headers, **sent}
+            request = self._http.build_request("GET", target, headers=headers)
             response = await self._http.send(request, stream=True, follow_redirects=False)
             try:
                 if response.next_request is None:
-                    return await self._read(response, url, limit, sent_login=own and bool(login))
-                target = _checked_target(url, target, response.next_request.url)
+                    return await self._read(response, wanted, sent_login=bool(sent))
+                target = _checked_target(wanted.url, target, response.next_request.url)
             finally:
                 await response.aclose()
-        raise ArtifactError(f"{url} redirects more than {_REDIRECTS} times")
+        raise ArtifactError(f"{wanted.url} redirects more than {_REDIRECTS} times")
 
     def _login(self, url: str) -> dict[str, str]:
         """Return the header that logs in; a password without a user name is a token."""
@@ -154,31 +171,33 @@ class DocumentClient:
         return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
 
     async def _read(
-        self, response: httpx.Response, url: str, limit: int, *, sent_login: bool
+        self, response: httpx.Response, wanted: _Wanted, *, sent_login: bool
     ) -> Document | None:
         if response.status_code == httpx.codes.NOT_MODIFIED:
             return None
-        self._check(response, url, sent_login=sent_login)
+        self._check(response, wanted, sent_login=sent_login)
         encoding = response.headers.get("content-encoding", "identity").lower()
         if encoding not in ("gzip", "identity"):
-            raise ArtifactError(f"{url} sent a body packed by {encoding[:20]!r}; expected gzip")
+            raise ArtifactError(
+                f"{wanted.url} sent a body packed by {encoding[:20]!r}; expected gzip"
+            )
         body = bytearray()
         async for piece in response.aiter_raw():
             body += piece
-            if len(body) > limit:
-                raise too_large(url, limit)
+            if len(body) > wanted.limit:
+                raise too_large(wanted.url, wanted.limit)
         validators = {
             asked: response.headers[sent]
             for asked, sent in (("If-None-Match", "etag"), ("If-Modified-Since", "last-modified"))
             if sent in response.headers
         }
-        return Document(url, bytes(body), encoding == "gzip", validators)
+        return Document(wanted.url, bytes(body), encoding == "gzip", validators)
 
-    def _check(self, response: httpx.Response, url: str, *, sent_login: bool) -> None:
-        status = response.status_code
+    def _check(self, response: httpx.Response, wanted: _Wanted, *, sent_login: bool) -> None:
+        status, url = response.status_code, wanted.url
         if status in (401, 403):
             raise AuthenticationError(self._why_no_login(url, status, sent_login))
-        if status == httpx.codes.NOT_FOUND:
+        if status in wanted.missing:
             raise NotFoundError(f"{url}: not found")
         if status == httpx.codes.TOO_MANY_REQUESTS or status >= 500:
             wait = response.headers.get("retry-after", "")
