@@ -20,6 +20,7 @@ class SourceSettings:
 
     allow_credentials_over_http: bool = False
     allow_loopback: bool = False
+    allow_file_objects: bool = False
     image_registry_rate_limit: int = 20
     image_registry_concurrency: int = 16
     image_registry_backoff: float = 900.0
