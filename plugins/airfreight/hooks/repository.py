@@ -103,5 +103,5 @@ class ConnectionCredentials:
     def access(self, source: Source) -> Access:
         """Return what a task may use to look at a source."""
         kind = source.credential_kind
-        credential = self.find(kind, source.url) if kind else None
+        credential = self.find(kind, source.credential_url) if kind else None
         return access_of(credential, read_settings())
