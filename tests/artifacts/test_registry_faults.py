@@ -10,6 +10,7 @@ import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from email.utils import formatdate
 from typing import Any
 
 import httpx
@@ -88,6 +89,10 @@ def turning(asked: Asked) -> Reply:
 def pieces(count: int, piece: bytes = b" " * 2**20) -> Iterator[bytes]:
     for _ in range(count):
         yield piece
+
+
+def _http_date(seconds: float) -> str:
+    return formatdate(time.time() + seconds, usegmt=True)
 
 
 TOKEN = json_reply({"token": "t0ken"})
@@ -213,6 +218,18 @@ SAYS: list[tuple[str, Any, type[ArtifactError], str]] = [
         ArtifactError,
         "{host} names a next page on another host, 'evil.example'; it is not followed",
     ),
+    (
+        "a redirect to metadata",
+        Reply(307, headers={"Location": "http://169.254.169.254/latest/"}),
+        ArtifactError,
+        "{host} redirects to a link-local address; not followed",
+    ),
+    (
+        "a token realm at metadata",
+        challenge('Bearer realm="http://[::ffff:169.254.169.254]/token"'),
+        AuthenticationError,
+        "{host} names a token realm at a link-local address; not asked",
+    ),
     ("redirects without end", turning, ArtifactError, "{host} redirects more than 5 times"),
 ]
 
@@ -242,12 +259,18 @@ async def test_an_anonymous_visit_that_is_refused_names_both_causes():
     )
 
 
-async def test_the_wait_of_a_busy_registry_is_passed_on():
-    with ScriptedRegistry(lambda asked: Reply(429, headers={"Retry-After": "17"})) as registry:
+@pytest.mark.parametrize(
+    ("header", "low", "high"),
+    [("17", 17, 17), (_http_date(60), 40, 60), (_http_date(-60), 0, 0), ("soon", None, None)],
+    ids=["seconds", "date", "past", "nonsense"],
+)
+async def test_the_wait_of_a_busy_registry_is_passed_on(header, low, high):
+    with ScriptedRegistry(lambda asked: Reply(429, headers={"Retry-After": header})) as registry:
         async with client_of(registry.host) as client:
             with pytest.raises(TransientError) as caught:
                 await client.list_tags(NAME)
-    assert caught.value.retry_after == 17
+    wait = caught.value.retry_after
+    assert wait is low is None or low <= wait <= high
 
 
 async def test_a_registry_that_is_down_did_not_answer():
