@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -13,14 +12,14 @@ from airflow.sdk.definitions.timetables.assets import AssetOrTimeSchedule
 
 from airfreight.compile.pipeline import START
 from airfreight.manifests.project import LoadedProject
-from airfreight.manifests.warehouses import NO_SCHEDULE, SCHEDULE
+from airfreight.manifests.warehouses import NO_SCHEDULE, POOL, SCHEDULE
 from airfreight.model.naming import warehouse_dag_id
 from airfreight.model.warehouse import Warehouse
 from airfreight.operators.pipeline import PipelineRuntime
 from airfreight.operators.warehouse import PromoteAvailableOperator, TriggerPipelineOperator
 from airfreight.runtime.assembly import ARTIFACTS, PROMOTE
 from airfreight.runtime.credentials import find_connection
-from airfreight.sensors.warehouse import WarehouseSensor
+from airfreight.sensors.freight import FreightSensor
 from airfreight.sources.base import Source
 from airfreight.sources.catalogue import source_of
 from airfreight.triggers.warehouse import WarehouseTrigger
@@ -29,12 +28,16 @@ DISCOVER = "discover"
 TRIGGER = "trigger"
 PROMOTE_AVAILABLE = "promote_available"
 
-# One at a time: each task is the only writer of its keys.
-_SHARED: Mapping[str, Any] = {
-    "retries": 3,
-    "retry_delay": timedelta(seconds=5),
-    "max_active_tis_per_dag": 1,
-}
+
+def _shared(warehouse: Warehouse) -> dict[str, Any]:
+    """Return what all tasks have. One at a time: each is the only writer of its keys."""
+    pool = warehouse.annotations.get(POOL)
+    return {
+        "retries": 3,
+        "retry_delay": timedelta(seconds=5),
+        "max_active_tis_per_dag": 1,
+        **({"pool": pool} if pool else {}),
+    }
 
 
 def daily_schedule(dag_id: str) -> str:
@@ -76,7 +79,7 @@ def _connection(project: LoadedProject, source: Source) -> str:
     kind = source.credential_kind
     if not kind:
         return ""
-    return find_connection(project.credentials, project.name, kind, source.url) or ""
+    return find_connection(project.credentials, project.name, kind, source.credential_url) or ""
 
 
 def warehouse_dag(runtime: PipelineRuntime, warehouse: Warehouse) -> DAG:
@@ -101,7 +104,7 @@ def warehouse_dag(runtime: PipelineRuntime, warehouse: Warehouse) -> DAG:
             warehouse=warehouse,
             sensor_task_id=DISCOVER,
             inlets=[runtime.assets.warehouses[warehouse.name], watch],
-            **_SHARED,
+            **_shared(warehouse),
         )
         promote_available = PromoteAvailableOperator(
             task_id=PROMOTE_AVAILABLE,
@@ -109,7 +112,7 @@ def warehouse_dag(runtime: PipelineRuntime, warehouse: Warehouse) -> DAG:
             warehouse=warehouse,
             inlets=[*runtime.assets.warehouses.values(), *runtime.assets.stage_registers.values()],
             trigger_rule=TriggerRule.NONE_FAILED,
-            **_SHARED,
+            **_shared(warehouse),
         )
         discover >> trigger >> promote_available
     # After the tasks: each would get a copy.
@@ -135,7 +138,7 @@ def _params() -> dict[str, Param]:
     }
 
 
-def _sensor(runtime: PipelineRuntime, warehouse: Warehouse, watch: Asset) -> WarehouseSensor:
+def _sensor(runtime: PipelineRuntime, warehouse: Warehouse, watch: Asset) -> FreightSensor:
     project, assets = runtime.project, runtime.assets
     register = assets.warehouses[warehouse.name]
     stages = tuple(
@@ -143,7 +146,7 @@ def _sensor(runtime: PipelineRuntime, warehouse: Warehouse, watch: Asset) -> War
         for stage in runtime.pipeline.stages
         if stage.request(warehouse.origin) is not None
     )
-    return WarehouseSensor(
+    return FreightSensor(
         task_id=DISCOVER,
         warehouse=warehouse,
         project=project.name,
@@ -154,5 +157,5 @@ def _sensor(runtime: PipelineRuntime, warehouse: Warehouse, watch: Asset) -> War
         problems=tuple(str(p) for p in runtime.problems_of(f"Warehouse {warehouse.name}")),
         inlets=[register, watch, *stages],
         outlets=[assets.alias_of(register)],
-        **_SHARED,
+        **_shared(warehouse),
     )

@@ -80,10 +80,11 @@ def _missing(connection_id: str) -> SettingsError:
 async def source_access(connection_id: str) -> Access:
     """Return what a trigger may use to look at a source, without blocking the event loop."""
     credential = await RepositoryHook(connection_id).aget_conn()
-    return _access(credential, await asyncio.to_thread(read_settings))
+    return access_of(credential, await asyncio.to_thread(read_settings))
 
 
-def _access(credential: Credential | None, settings: Settings) -> Access:
+def access_of(credential: Credential | None, settings: Settings) -> Access:
+    """Return what may be used to look at a source with this login."""
     return Access(credential, SourceSettings.of(settings), settings.cache())
 
 
@@ -102,5 +103,5 @@ class ConnectionCredentials:
     def access(self, source: Source) -> Access:
         """Return what a task may use to look at a source."""
         kind = source.credential_kind
-        credential = self.find(kind, source.url) if kind else None
-        return _access(credential, read_settings())
+        credential = self.find(kind, source.credential_url) if kind else None
+        return access_of(credential, read_settings())

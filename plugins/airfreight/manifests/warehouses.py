@@ -24,6 +24,7 @@ from airfreight.model.warehouse import Warehouse
 from airfreight.steps.functions import declared
 
 SCHEDULE = "airfreight/schedule"
+POOL = "airfreight/pool"
 NO_SCHEDULE = "none"
 _LONGEST_SCHEDULE = 200
 _SHORTEST_INTERVAL = timedelta(seconds=1)

@@ -27,6 +27,10 @@ class Settings:
     allow_credentials_over_http: bool = False
     """Whether a login may travel over plain http. Off: anybody on the way could read it."""
 
+    allow_file_objects: bool = False
+    """Whether a subscription of the kind object may name files of the machine that looks. Off: a manifest must not tell
+    what lies there; on where all of them mount one storage."""
+
     allow_loopback: bool = False
     """Whether http and git steps may reach the machine that they run on. Off: a manifest must not reach what else is
     there."""

@@ -20,6 +20,7 @@ class SourceSettings:
 
     allow_credentials_over_http: bool = False
     allow_loopback: bool = False
+    allow_file_objects: bool = False
     image_registry_rate_limit: int = 20
     image_registry_concurrency: int = 16
     image_registry_backoff: float = 900.0
@@ -100,8 +101,12 @@ class Source(Protocol):
         """What errors, tables and the register call it; unique within a Warehouse."""
 
     @property
+    def credential_url(self) -> str:
+        """The URL by which its credentials are found."""
+
+    @property
     def credential_kind(self) -> str:
-        """The credentials that open it: image, git or helm; empty where it takes none of Kargo's."""
+        """The credentials that open it: image, git, helm or generic; empty where it takes none."""
 
     def stream_key(self) -> Hashable:
         """Return what makes two subscriptions share a poll: what `poll` depends on, but for the credential."""

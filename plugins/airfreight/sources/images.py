@@ -65,6 +65,11 @@ class ImageSource:
         """The repository, as the manifest spells it."""
         return self._subscription.repo_url
 
+    @property
+    def credential_url(self) -> str:
+        """The repository."""
+        return self._subscription.repo_url
+
     def stream_key(self) -> Hashable:
         """Return what `poll` depends on: the repository, and for Digest the tag."""
         subscription = self._subscription

@@ -69,8 +69,7 @@ class WarehouseTrigger(BaseEventTrigger):
 
     def shared_stream_key(self) -> Hashable:
         """Return what makes two watchers share one poll."""
-        source = _source(self.subscription)
-        return (source.stream_key(), self.repository_conn_id, self.poke_interval)
+        return (self.source().stream_key(), self.repository_conn_id, self.poke_interval)
 
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
@@ -91,7 +90,7 @@ class WarehouseTrigger(BaseEventTrigger):
         self, shared_stream: AsyncIterator[Any]
     ) -> AsyncIterator[TriggerEvent]:
         """Yield an event for each poll that shows something which was not handled."""
-        source = _source(self.subscription)
+        source = self.source()
         watch = Watch(interval=self.poke_interval)
         async for poll in shared_stream:
             seen = await self._mark(poll, source)
@@ -102,6 +101,10 @@ class WarehouseTrigger(BaseEventTrigger):
             if not watch.was_handled:
                 event = WarehouseEvent(warehouse=self.warehouse, source=source.url, seen=seen)
                 yield TriggerEvent(event)
+
+    def source(self) -> Source:
+        """Return what looks at the subscription."""
+        return _source(self.subscription)
 
     def clock(self) -> float:
         """Return the monotonic time in seconds."""

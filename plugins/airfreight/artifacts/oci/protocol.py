@@ -247,16 +247,17 @@ def created_moment(annotations: Mapping[str, str], config: Mapping[str, Any]) ->
         return annotated
     inner = config.get("config")
     label = _first_moment(_texts(inner.get("Labels") if isinstance(inner, dict) else None))
-    moments = [moment for moment in (label, _moment(config.get("created"))) if moment]
+    moments = [moment for moment in (label, read_moment(config.get("created"))) if moment]
     return max(moments, default=None)
 
 
 def _first_moment(values: Mapping[str, str]) -> datetime | None:
-    moments = (_moment(values.get(key)) for key in _CREATED_KEYS)
+    moments = (read_moment(values.get(key)) for key in _CREATED_KEYS)
     return next((moment for moment in moments if moment), None)
 
 
-def _moment(text: object) -> datetime | None:
+def read_moment(text: object) -> datetime | None:
+    """Read a moment as Go writes it (RFC 3339), in UTC; None for what is none or names no zone."""
     if not isinstance(text, str):
         return None
     # Go writes nanoseconds, one digit group more than Python reads.
