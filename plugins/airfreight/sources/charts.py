@@ -17,6 +17,7 @@ from airfreight.artifacts.charts.versions import (
     explain_versions,
     tag_of,
 )
+from airfreight.artifacts.disk_cache import DiskCache
 from airfreight.artifacts.oci.client import RegistryClient
 from airfreight.artifacts.oci.protocol import parse_reference, read_moment
 from airfreight.artifacts.semver import Constraint
@@ -69,7 +70,9 @@ class _Charts(Protocol):
 
     async def poll(self) -> Any: ...
     async def explain(self, seen: Any) -> Explained: ...
-    def dates(self, versions: Sequence[str]) -> AsyncGenerator[tuple[str, datetime | None]]: ...
+    def dates(
+        self, seen: Any, versions: Sequence[str]
+    ) -> AsyncGenerator[tuple[str, datetime | None]]: ...
 
 
 class ChartSource:
@@ -125,30 +128,31 @@ class ChartSource:
         """Return the best versions; with `as_of` the dates of an index's entries, or of a registry's charts, count."""
         limit = min(limit, self.discovery_limit)
         charts = self._charts(access)
-        kept, dropped = await charts.explain(await charts.poll())
+        seen = await charts.poll()
+        kept, dropped = await charts.explain(seen)
         rejected = [Rejected(*one) for one in dropped]
         if as_of is None:
             found = [Discovered(self._artifact(version)) for version in kept[:limit]]
         else:
-            found, late = await self._existing(charts, kept, limit, as_of)
+            async with aclosing(charts.dates(seen, kept)) as dates:
+                found, late = await self._existing(dates, limit, as_of)
             rejected += late
         return Found(tuple(found), kept[0] if kept else "", tuple(rejected))
 
     async def _existing(
-        self, charts: _Charts, versions: Sequence[str], limit: int, as_of: datetime
+        self, dates: AsyncIterator[tuple[str, datetime | None]], limit: int, as_of: datetime
     ) -> tuple[list[Discovered], list[Rejected]]:
         found: list[Discovered] = []
         late: list[Rejected] = []
-        async with aclosing(charts.dates(versions)) as dates:
-            async for version, created in dates:
-                if created is None:
-                    raise ArtifactError(self._undated(version, as_of))
-                if created > as_of:
-                    late.append(Rejected(version, f"made after {as_of.isoformat()}"))
-                else:
-                    found.append(Discovered(self._artifact(version), created))
-                if len(found) == limit:
-                    break
+        async for version, created in dates:
+            if created is None:
+                raise ArtifactError(self._undated(version, as_of))
+            if created > as_of:
+                late.append(Rejected(version, f"made after {as_of.isoformat()}"))
+            else:
+                found.append(Discovered(self._artifact(version), created))
+            if len(found) == limit:
+                break
         return found, late
 
     def _undated(self, version: str, as_of: datetime) -> str:
@@ -169,7 +173,8 @@ class ChartSource:
         if self._subscription.repo_url.startswith(_OCI):
             return _RegistryCharts(self._subscription, access)
         egress = egress_of(access, verify_tls=not self._subscription.insecure_skip_tls_verify)
-        repository = ChartRepository(self._subscription.repo_url, egress, access.cache)
+        cache = DiskCache(access.cache, size=access.settings.image_cache_size)
+        repository = ChartRepository(self._subscription.repo_url, egress, cache)
         return _ClassicCharts(self._subscription, repository)
 
 
@@ -181,16 +186,15 @@ class _ClassicCharts:
     async def poll(self) -> str:
         return await self.repository.refresh()
 
-    async def explain(
-        self,
-        seen: str,  # noqa: ARG002 what is kept may be newer: better still
-    ) -> Explained:
-        versions = await self.repository.versions(self.subscription.name)
+    async def explain(self, seen: str) -> Explained:
+        versions = await self.repository.versions(seen, self.subscription.name)
         constraint = self.subscription.semver_constraint
         return await asyncio.to_thread(explain_versions, versions, constraint)
 
-    async def dates(self, versions: Sequence[str]) -> AsyncGenerator[tuple[str, datetime | None]]:
-        created = await self.repository.versions(self.subscription.name)
+    async def dates(
+        self, seen: str, versions: Sequence[str]
+    ) -> AsyncGenerator[tuple[str, datetime | None]]:
+        created = await self.repository.versions(seen, self.subscription.name)
         for version in versions:
             yield version, read_moment(created.get(version))
 
@@ -208,7 +212,11 @@ class _RegistryCharts:
         constraint = self.subscription.semver_constraint
         return await asyncio.to_thread(explain_chart_tags, seen, constraint)
 
-    async def dates(self, versions: Sequence[str]) -> AsyncGenerator[tuple[str, datetime | None]]:
+    async def dates(
+        self,
+        seen: Iterable[str],  # noqa: ARG002 the protocol's shape
+        versions: Sequence[str],
+    ) -> AsyncGenerator[tuple[str, datetime | None]]:
         async with self._client() as (client, repository):
             for version in versions:
                 manifest = await client.get_manifest(repository, tag_of(version))

@@ -6,6 +6,7 @@ kept. Aliases are not followed, so that a small file cannot stand for a huge one
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator
 
 import yaml
@@ -31,16 +32,16 @@ class _Pieces:
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self._pieces = iter(pieces)
-        self._rest = b""
+        self._piece = io.BytesIO()
 
     def read(self, size: int = -1) -> bytes:
         """Return up to `size` bytes; nothing at the end."""
-        if not self._rest:
-            self._rest = next(self._pieces, b"")
-        if size < 0:
-            size = len(self._rest)
-        piece, self._rest = self._rest[:size], self._rest[size:]
-        return piece
+        while not (found := self._piece.read(size)):
+            following = next(self._pieces, None)
+            if following is None:
+                return b""
+            self._piece = io.BytesIO(following)
+        return found
 
 
 def read_index(pieces: Iterable[bytes], where: str) -> Iterator[tuple[str, ChartVersions]]:
