@@ -127,6 +127,24 @@ async def test_a_release_is_named_dated_and_linked_by_its_sources(
     assert versions(before) == ["1.9.0"]
 
 
+async def test_a_page_that_did_not_change_is_not_sent_again(
+    server: DocumentServer, tmp_path: Path
+) -> None:
+    def conditional(asked: Asked) -> Sent:
+        if asked.headers.get("if-none-match") == '"1"':
+            return Sent(status=304)
+        return Sent(json.dumps(PAGE).encode(), headers={"ETag": '"1"'})
+
+    server.answers["/simple/acme-models/"] = conditional
+    config = {"package": "acme-models", "indexURL": server.url}
+    looks = [await found("pypi", look(tmp_path), **config) for _ in range(2)]
+    assert looks[0] == looks[1]
+    assert [asked.headers.get("if-none-match") for asked in server.asked] == [None, '"1"']
+    server.answers["/simple/acme-models/"] = Sent(status=304)
+    with pytest.raises(ArtifactError, match="was never read"):
+        await found("pypi", look(tmp_path, LOGIN), **config)
+
+
 PYPI_FAULTS = {
     "no package": (Sent(status=404), "{page}: not found"),
     "HTML only": (Sent(b"<!DOCTYPE html>"), "{page} sent no JSON"),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urljoin
@@ -24,42 +24,27 @@ ACCEPT = "application/vnd.pypi.simple.v1+json"
 
 
 @dataclass(frozen=True)
-class ReleaseFile:
-    """A file of a release; `sha256` is empty where the index does not say it."""
+class Release:
+    """One version; `url` and `sha256` are those of its sources, else of its first wheel by name.
 
-    name: str
+    `is_yanked`: all of its files were taken back. `uploaded` is the text of when its first file came; empty where the
+    index tells it of none.
+    """
+
+    version: str
     url: str
     sha256: str
-    yanked: bool
-    uploaded_at: datetime | None
-
-    @property
-    def is_sdist(self) -> bool:
-        """Whether it holds the sources."""
-        return not self.name.endswith(".whl")
-
-
-@dataclass(frozen=True)
-class Release:
-    """The files of one version."""
-
-    version: Version
-    files: tuple[ReleaseFile, ...]
-
-    @property
-    def is_yanked(self) -> bool:
-        """Whether all of its files were taken back."""
-        return all(file.yanked for file in self.files)
-
-    @property
-    def main(self) -> ReleaseFile:
-        """The file that stands for the release: its sources, else its first wheel by name."""
-        return min(self.files, key=lambda file: (not file.is_sdist, file.name))
+    is_yanked: bool
+    uploaded: str
 
     @property
     def created_at(self) -> datetime | None:
-        """When its first file came; None where the index tells it of none."""
-        return min((file.uploaded_at for file in self.files if file.uploaded_at), default=None)
+        """When it came to be."""
+        return read_moment(self.uploaded)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `Release(**…)` takes."""
+        return asdict(self)
 
 
 def read_releases(document: Any, url: str) -> tuple[Release, ...]:
@@ -70,22 +55,25 @@ def read_releases(document: Any, url: str) -> tuple[Release, ...]:
     files = document.get("files") if isinstance(document, dict) else None
     if not isinstance(files, list):
         raise ArtifactError(f"{url} is no page of a package index: it has no files")
-    found: dict[Version, list[ReleaseFile]] = {}
+    found: dict[Version, list[Mapping[str, Any]]] = {}
     for entry in files:
         version = _version_of(str(entry.get("filename"))) if isinstance(entry, dict) else None
         if version is not None:
-            found.setdefault(version, []).append(_file(entry, url))
-    return tuple(Release(version, tuple(found[version])) for version in sorted(found, reverse=True))
+            found.setdefault(version, []).append(entry)
+    newest = sorted(found.items(), key=lambda one: one[0], reverse=True)
+    return tuple(_release(version, files, url) for version, files in newest)
 
 
-def _file(entry: Mapping[str, Any], url: str) -> ReleaseFile:
-    hashes = entry.get("hashes")
-    return ReleaseFile(
-        name=str(entry.get("filename")),
-        url=urljoin(url, str(entry.get("url") or "")),
+def _release(version: Version, files: Sequence[Mapping[str, Any]], url: str) -> Release:
+    main = min(files, key=lambda file: (file["filename"].endswith(".whl"), file["filename"]))
+    hashes = main.get("hashes")
+    uploads = [str(file["upload-time"]) for file in files if read_moment(file.get("upload-time"))]
+    return Release(
+        version=str(version),
+        url=urljoin(url, str(main.get("url") or "")),
         sha256=str(hashes.get("sha256") or "") if isinstance(hashes, dict) else "",
-        yanked=bool(entry.get("yanked")),
-        uploaded_at=read_moment(entry.get("upload-time")),
+        is_yanked=all(file.get("yanked") for file in files),
+        uploaded=min(uploads, default=""),  # all in UTC and of one form, by PEP 700
     )
 
 
@@ -107,11 +95,12 @@ def explain_releases(
     """
     with_pre = pre_releases or bool(constraint.prereleases)
     for release in releases:
+        version = Version(release.version)
         rule = ""
         if release.is_yanked:
             rule = "yanked"
-        elif release.version.is_prerelease and not with_pre:
+        elif version.is_prerelease and not with_pre:
             rule = "a pre-release"
-        elif not constraint.contains(release.version, prereleases=True):
+        elif not constraint.contains(version, prereleases=True):
             rule = f"does not meet the constraint {str(constraint)!r}"
         yield release, rule

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncGenerator
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from pydantic import Field, field_validator
 
+from airfreight.artifacts.disk_cache import DiskCache
 from airfreight.artifacts.documents import MIB, document_client
 from airfreight.artifacts.pypi import ACCEPT, Release, explain_releases, read_releases
 from airfreight.errors import ArtifactError
@@ -17,6 +19,7 @@ from airfreight.sources.egress import egress_of, server_url
 from airfreight.sources.kind import ArtifactVersion, SubscriptionConfig, SubscriptionKind
 
 _PAGE_BYTES = 32 * MIB  # the largest on pypi.org have about 10
+_PAGE = "page"
 _PYPI = "https://pypi.org"
 
 
@@ -60,34 +63,44 @@ class PypiKind(SubscriptionKind[PypiConfig]):
     async def versions(
         self, config: PypiConfig, access: Access
     ) -> AsyncGenerator[ArtifactVersion | Rejected]:
-        """Read the page, which lists all releases."""
+        """Read the page, which lists all releases, where it changed."""
         releases = await self._releases(config, access)
-        explained = await asyncio.to_thread(
-            lambda: list(
-                explain_releases(
-                    releases, SpecifierSet(config.constraint), pre_releases=config.pre_releases
-                )
-            )
+        explain = functools.partial(
+            explain_releases,
+            releases,
+            SpecifierSet(config.constraint),
+            pre_releases=config.pre_releases,
         )
-        for release, rule in explained:
-            yield (Rejected(str(release.version), rule) if rule else self._version(config, release))
+        for release, rule in await asyncio.to_thread(lambda: list(explain())):
+            yield Rejected(release.version, rule) if rule else self._version(config, release)
 
-    async def _releases(self, config: PypiConfig, access: Access) -> tuple[Release, ...]:
+    async def _releases(self, config: PypiConfig, access: Access) -> list[Release]:
         url = self.url(config)
+        user = access.credential.username if access.credential else ""
+        cache = DiskCache(access.cache, size=access.settings.image_cache_size)
+        scope = f"pypi {user} {url}"
+        known = (await cache.get(scope, [_PAGE])).get(_PAGE)
+        validators = known["validators"] if known else {}
         async with document_client(egress_of(access)) as client:
-            document = await client.get(url, limit=_PAGE_BYTES, headers={"Accept": ACCEPT})
+            asked = {"Accept": ACCEPT, **validators}
+            document = await client.get(url, limit=_PAGE_BYTES, headers=asked)
         if document is None:
-            raise ArtifactError(f"{url} says that it did not change, and was never read")
-        return await asyncio.to_thread(lambda: read_releases(document.json(_PAGE_BYTES), url))
+            if known is None:
+                raise ArtifactError(f"{url} says that it did not change, and was never read")
+            return [Release(**one) for one in known["releases"]]
+        page = await asyncio.to_thread(document.json, _PAGE_BYTES)
+        releases = await asyncio.to_thread(read_releases, page, url)
+        kept = [release.to_json() for release in releases]
+        await cache.put(scope, {_PAGE: {"validators": dict(document.validators), "releases": kept}})
+        return list(releases)
 
     def _version(self, config: PypiConfig, release: Release) -> ArtifactVersion:
-        main, version = release.main, str(release.version)
-        page = f"{_PYPI}/project/{canonicalize_name(config.package)}/{version}/"
+        page = f"{_PYPI}/project/{canonicalize_name(config.package)}/{release.version}/"
         return ArtifactVersion(
-            version=version,
+            version=release.version,
             name=config.package,
-            link=page if config.index_url == _PYPI else main.url,
-            digest=f"sha256:{main.sha256}" if main.sha256 else "",
+            link=page if config.index_url == _PYPI else release.url,
+            digest=f"sha256:{release.sha256}" if release.sha256 else "",
             created_at=release.created_at,
             undated="the index does not tell when files were uploaded (PEP 700)",
         )
