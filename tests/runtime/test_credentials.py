@@ -25,6 +25,7 @@ SAME = {
     "with a slash": ("git", REPOSITORY, f"{REPOSITORY}/"),
     "scp form": ("git", "ssh://git@github.com/acme/app", "git@github.com:acme/app.git"),
     "image": ("image", "docker.io/library/nginx", "nginx"),
+    "a server": ("generic", "https://mlflow.example.com/", "https://mlflow.example.com"),
     "chart": ("helm", "oci://ghcr.io/acme/chart", "ghcr.io/acme/chart"),
 }
 

@@ -4,12 +4,36 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 
+from pydantic import field_validator
+
 from airfreight.sources.base import Access, Rejected
 from airfreight.sources.kind import ArtifactVersion, SubscriptionConfig, SubscriptionKind
 
 
 class ToldConfig(SubscriptionConfig):
     place: str = "shelf"
+
+
+class CarelessConfig(SubscriptionConfig):
+    place: str
+
+    @field_validator("place")
+    @classmethod
+    def _divides(cls, place: str) -> str:
+        return place * int(1 / 0)
+
+
+class CarelessKind(SubscriptionKind[CarelessConfig]):
+    kind = "careless"
+    config_type = CarelessConfig
+
+    def url(self, config: CarelessConfig) -> str:
+        return config.place
+
+    async def versions(
+        self, config: CarelessConfig, access: Access
+    ) -> AsyncGenerator[ArtifactVersion | Rejected]:
+        yield Rejected(config.place, "careless")
 
 
 class ToldKind(SubscriptionKind[ToldConfig]):

@@ -23,7 +23,9 @@ from airfreight.errors import (
 )
 from airfreight.model.credential import Credential
 from airfreight.model.freight import ChartArtifact
+from airfreight.model.project import RepositoryCredential
 from airfreight.model.subscription import ChartSubscription
+from airfreight.runtime.credentials import find_connection
 from airfreight.sources.base import Found, SourceSettings
 from airfreight.sources.charts import ChartSource, check
 from tests.certificates import private_authority
@@ -128,6 +130,18 @@ def test_what_is_wrong_with_a_subscription_is_told_with_its_field(
         hint = f" ({fault.hint})" if fault.hint else ""
         told.append(f"{'.'.join(map(str, fault.field))}{at}: {fault.message}{hint}")
     assert told == messages
+
+
+def test_a_secret_for_a_repository_opens_each_of_its_charts() -> None:
+    url = "https://charts.example.com/stable"
+    secret = RepositoryCredential(
+        name="charts", cred_type="helm", repo_url=url, connection_id="airfreight_shop_charts"
+    )
+    app, web = (ChartSource(subscription(url, name), "") for name in ("app", "web"))
+    assert (app.url, web.url) == (f"{url} app", f"{url} web")
+    for source in (app, web):
+        opened = find_connection([secret], "shop", source.credential_kind, source.credential_url)
+        assert opened == "airfreight_shop_charts"
 
 
 TAKEN = {

@@ -20,7 +20,7 @@ from airfreight.sources.custom import (
 from airfreight.sources.generic import GenericSource, check
 from airfreight.sources.kind import ArtifactVersion
 from tests.sources.looks import look
-from tests.sources.subscription_kinds import ToldKind
+from tests.sources.subscription_kinds import CarelessKind, ToldKind
 
 MAY, JUNE = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC)
 NEW = ArtifactVersion("2", "app", "https://example.com/2", "sha256:bb", JUNE)
@@ -133,6 +133,27 @@ def test_what_is_wrong_with_a_config_is_told_with_its_field(
     (fault,) = check(subscription, subscription_registry())
     hint = f" ({fault.hint})" if fault.hint else ""
     assert f"{'.'.join(map(str, fault.field))}: {fault.message}{hint}" == message
+
+
+def test_a_source_of_a_wrong_config_is_refused_without_the_value() -> None:
+    config = {"package": "a", "indexURL": "https://robot:s3cret@pypi.example.com", "more": 1}
+    subscription = GenericSubscription(kind="pypi", config=config)
+    with pytest.raises(SettingsError) as caught:
+        GenericSource(subscription, "stock", subscription_registry())
+    assert str(caught.value) == (
+        "pypi.config.indexURL: expected a URL without a login; put it into a Connection that a Secret names; "
+        "pypi.config.more: subscription kind 'pypi' has no such field"
+    )
+
+
+def test_a_kind_whose_check_fails_is_at_fault() -> None:
+    subscription = GenericSubscription(kind="careless", config={"place": "shelf"})
+    (fault,) = check(subscription, SubscriptionRegistry([CarelessKind()]))
+    assert (fault.field, fault.message, fault.hint) == (
+        ("config",),
+        "the check of its config raised ZeroDivisionError",
+        "this is a fault of the kind",
+    )
 
 
 def test_a_sound_config_has_no_fault() -> None:

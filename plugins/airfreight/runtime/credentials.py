@@ -10,8 +10,14 @@ from airfreight.model.patterns import compile_regex, sound
 from airfreight.model.project import RepositoryCredential
 from airfreight.model.urls import normalize_chart, normalize_git, normalize_image
 
+
+def _without_slash(url: str) -> str:
+    """Return what is compared of a URL for which Kargo has no rule."""
+    return url.rstrip("/")
+
+
 _NORMALIZERS: Mapping[str, Callable[[str], str]] = {
-    "generic": str,  # Kargo has no rule for these
+    "generic": _without_slash,
     "git": normalize_git,
     "helm": normalize_chart,
     "image": normalize_image,
@@ -23,8 +29,8 @@ def find_connection(
 ) -> str | None:
     """Return the id of the Connection for `url`, or None where no credential of `kind` names it.
 
-    Kinds are generic, git, helm and image.
-    Of several the first by name counts. Raises SettingsError where a Connection is none of the project's.
+    Kinds are generic, git, helm and image. Of several the first by name counts. Raises SettingsError where a
+    Connection is none of the project's.
     """
     for credential in sorted(credentials, key=lambda c: c.name):
         if credential.cred_type == kind and _opens(credential, kind, url):

@@ -34,6 +34,9 @@ def check(subscription: GenericSubscription, kinds: SubscriptionRegistry) -> Ite
     except ValidationError as error:
         for details in error.errors(include_url=False):
             yield _fault(kind, details)
+    except Exception as error:
+        message = f"the check of its config raised {type(error).__name__}"
+        yield Fault(("config",), message, "this is a fault of the kind")
 
 
 def _read_config(kind: SubscriptionKind[Any], config: dict[str, Any]) -> Any:
@@ -54,13 +57,18 @@ def _fault(kind: SubscriptionKind[Any], details: ErrorDetails) -> Fault:
     return Fault(place, str(raised) if raised else _expected(details["msg"]))
 
 
+def _told(subscription: GenericSubscription, fault: Fault) -> str:
+    place = ".".join(str(part) for part in (subscription.kind, *fault.field))
+    return f"{place}: {fault.message}" if fault.field else fault.message
+
+
 def _expected(message: str) -> str:
     text = message.replace("Input should be", "expected").replace("String should", "expected to")
     return text[:1].lower() + text[1:]
 
 
 class GenericSource:
-    """A generic subscription; `name` is the subscription's own. Raises SettingsError where its kind cannot be used."""
+    """A generic subscription; `name` is the subscription's own. Raises SettingsError where `check` finds a fault."""
 
     def __init__(
         self,
@@ -71,8 +79,9 @@ class GenericSource:
         backoff: Backoff = _WATCHED,
     ) -> None:
         kind = kinds.find(subscription.kind)
-        if kind is None:
-            raise SettingsError(kinds.explain_unknown(subscription.kind))
+        faults = [_told(subscription, fault) for fault in check(subscription, kinds)]
+        if kind is None or faults:
+            raise SettingsError("; ".join(faults))
         self._kind = kind
         self._config = _read_config(kind, subscription.config)
         self.name = name
