@@ -11,6 +11,7 @@ from airfreight.artifacts.commits import Tag, read_commits, read_log, read_tags
 from airfreight.artifacts.git import GitClient
 from airfreight.artifacts.git_refs import RemoteRefs
 from airfreight.artifacts.tags import explain_tags
+from airfreight.errors import ArtifactError, VersionError
 from airfreight.model.subscription import GitSubscription
 
 _FIRST_BATCH = 20
@@ -80,16 +81,22 @@ def select_from_branch(
 def select_tags_of(
     git: GitClient, refs: RemoteRefs, subscription: GitSubscription, rules: CommitRules, limit: int
 ) -> Selection:
-    """Return the commits behind the tags that the subscription selects; raises as `explain_tags` and `read_tags`."""
+    """Return the commits behind the tags that the subscription selects.
+
+    Raises ArtifactError for a rule that cannot be applied, StaleMirrorError where a tag is not there.
+    """
     strategy = subscription.commit_selection_strategy
-    names, dropped = explain_tags(
-        refs.tags,
-        strategy="Lexical" if strategy == "NewestTag" else strategy,
-        constraint=subscription.semver_constraint,
-        strict=subscription.strict_semvers,
-        allow=subscription.allow_tags_regexes,
-        ignore=subscription.ignore_tags_regexes,
-    )
+    try:
+        names, dropped = explain_tags(
+            refs.tags,
+            strategy="Lexical" if strategy == "NewestTag" else strategy,
+            constraint=subscription.semver_constraint,
+            strict=subscription.strict_semvers,
+            allow=subscription.allow_tags_regexes,
+            ignore=subscription.ignore_tags_regexes,
+        )
+    except VersionError as error:
+        raise ArtifactError(f"semverConstraint: {error}") from None
     selection = Selection(limit)
     for name, rule in dropped:
         selection.reject(name, rule)

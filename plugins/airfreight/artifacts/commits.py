@@ -29,6 +29,10 @@ class StaleMirrorError(ArtifactError):
     """The repository on this machine lacks what the server shows."""
 
 
+class DamagedMirrorError(StaleMirrorError):
+    """It lacks what it must have: no fetch can mend that."""
+
+
 @dataclass(frozen=True)
 class Commit:
     """A commit; `changed` are the paths that differ from its first parent, where somebody asked for them."""
@@ -55,27 +59,27 @@ class Tag:
 
 def read_log(git: GitClient, tip: str, count: int, *, paths: bool) -> list[Commit]:
     """Return `count` commits from `tip` on by first parents; raises StaleMirrorError where `tip` is not there."""
-    return list(_log(git, ("--first-parent", f"--max-count={count}", tip), paths))
+    if git.attempt("cat-file", "-e", f"{tip}^{{commit}}").status:
+        raise StaleMirrorError(f"the mirror lacks the commit {tip}")
+    return _log(git, ("--first-parent", f"--max-count={count}", tip), paths)
 
 
 def read_commits(git: GitClient, ids: Iterable[str], *, paths: bool) -> dict[str, Commit]:
-    """Return the commits by id; what is no commit is left out. Raises as `read_log`."""
+    """Return the commits by id; what is no commit is left out."""
     wanted = tuple(dict.fromkeys(ids))
-    if not wanted:
-        return {}
-    return {found.id: found for found in _log(git, ("--no-walk=unsorted", *wanted), paths)}
+    commits = _log(git, ("--no-walk=unsorted", *wanted), paths) if wanted else []
+    return {found.id: found for found in commits}
 
 
-def _log(git: GitClient, what: Sequence[str], paths: bool) -> Iterator[Commit]:
+def _log(git: GitClient, what: Sequence[str], paths: bool) -> list[Commit]:
     # Whoever can push names files: without a word that nobody can guess a name could pass for a commit.
     start = f"\x01{secrets.token_hex(8)}"
     form = f"--format={start}" + "".join(f"{field}%x00" for field in _FIELDS)
     changes = _CHANGES if paths else ("--no-patch",)
     outcome = git.attempt("log", "-z", "--no-mailmap", *changes, form, *what, "--")
     if outcome.status:
-        raise StaleMirrorError(f"the mirror lacks commits: {outcome.stderr.strip()[-200:]}")
-    for record in outcome.stdout.split(start)[1:]:
-        yield _commit(record)
+        raise DamagedMirrorError(f"the mirror lacks commits: {outcome.stderr.strip()[-200:]}")
+    return [_commit(record) for record in outcome.stdout.split(start)[1:]]
 
 
 def _commit(record: str) -> Commit:
@@ -110,7 +114,9 @@ def read_tags(git: GitClient, shown: Mapping[str, tuple[str, str]]) -> list[Tag]
     form = "--format=" + "%00".join(_TAG_FIELDS)
     outcome = git.attempt("for-each-ref", form, *names)
     if outcome.status:
-        raise StaleMirrorError(f"the mirror's tags cannot be read: {outcome.stderr.strip()[-200:]}")
+        raise DamagedMirrorError(
+            f"the mirror's tags cannot be read: {outcome.stderr.strip()[-200:]}"
+        )
     rows = (sound(line).split("\0") for line in outcome.stdout.split("\n") if line)
     found = {row[0].removeprefix("refs/tags/"): row[1:] for row in rows}
     return [_tag(name, ids, found.get(name)) for name, ids in shown.items()]

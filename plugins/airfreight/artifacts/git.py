@@ -70,7 +70,7 @@ _KINDS: tuple[tuple[type[ArtifactError], re.Pattern[str]], ...] = (
         re.compile(
             r"Could not resolve|[Cc]onnection (?:refused|timed out|reset|closed)|Failed to connect"
             r"|Couldn't connect|returned error: (?:429|5\d\d)|early EOF|RPC failed|hung up"
-            r"|Operation too slow|timed out|SSL_ERROR_SYSCALL|empty reply|unexpected disconnect",
+            r"|Operation too slow|transfer closed|timed out|SSL_ERROR_SYSCALL|empty reply|unexpected disconnect",
             re.IGNORECASE,
         ),
     ),

@@ -2,7 +2,7 @@
 
 Kept under ``<root>/<key>.git``, with its locks beside it. A lock is one of the kernel's: it ends with the process that
 holds it, however that ends. A copy appears under its name when it is complete, and one that git cannot use any more is
-made anew. Neither address nor login is written into it.
+made anew. Neither address nor login stays in it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from airfreight.artifacts.commits import StaleMirrorError
@@ -29,6 +29,10 @@ _FETCH = (
     "fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules",
     "--update-head-ok", "--filter=blob:none", "origin", *_REFSPECS,
 )  # fmt: skip
+# Not in the copy's own configuration: whoever reads it would ask the server for what is missing, object by object.
+_PARTIAL = {"remote.origin.promisor": "true", "remote.origin.partialclonefilter": "blob:none"}
+_CLONE = ("clone", "--quiet", "--bare", "--template=", "--filter=blob:none")
+_FETCHED = "fetched"  # the packs that were there after the last fetch, with their sizes
 _MOST_PACKS = 50  # each fetch adds one, and each read opens them all
 _READ = GitLimits(seconds=300, output=1 << 28)
 _TOUCH_SECONDS = 600.0
@@ -50,7 +54,7 @@ class GitMirror:
     def generation(self) -> int:
         """Return a number that changes with each successful fetch; zero before the first."""
         try:
-            return (self.place / "fetched").stat().st_mtime_ns
+            return (self.place / _FETCHED).stat().st_mtime_ns
         except OSError:
             return 0
 
@@ -61,8 +65,9 @@ class GitMirror:
         Raises StaleMirrorError where there is none.
         """
         with _locked(self.root / f"{self.key}.use", fcntl.LOCK_SH):
-            if not self.generation():
-                raise StaleMirrorError("there is no mirror yet")
+            if not self._is_whole():
+                raise StaleMirrorError("there is no whole mirror yet")
+            self.touch()
             yield GitClient(self.place, self.log, bare=True, limits=_READ)
 
     def refresh(
@@ -84,48 +89,53 @@ class GitMirror:
 
     def _fetch_noting_failure(self, remote: GitRemote, seconds: float, anew: bool) -> None:
         try:
-            if anew or not self.generation() or not self._update(remote, seconds):
+            if anew or not self._is_whole() or not self._update(remote, seconds):
                 self._make(remote, seconds)
         except TransientError as error:
             self._failed.write_text(json.dumps([time.time(), str(error)]))
             raise
-        self._pack()
+
+    def _is_whole(self) -> bool:
+        """Say whether all that was fetched is there."""
+        try:
+            noted = json.loads((self.place / _FETCHED).read_text())
+            return bool(noted.items() <= _packs(self.place).items())
+        except (OSError, ValueError, AttributeError):
+            return False
 
     def _update(self, remote: GitRemote, seconds: float) -> bool:
         """Fetch what is new; False where the copy cannot take it."""
+        config = {**_PARTIAL, "remote.origin.url": remote.url, "fetch.unpackLimit": "1"}
+        limits = GitLimits(seconds)
+        git = GitClient(self.place, self.log, remote, bare=True, config=config, limits=limits)
         try:
-            self._client(self.place, remote, seconds).run(*_FETCH)
+            git.run(*_FETCH)
         except (AuthenticationError, TransientError):
             raise
         except ArtifactError as error:
             self.log.debug("the mirror %s is made anew: %s", self.key, error)
             return False
-        (self.place / "fetched").touch()
+        self._pack()
+        _note(self.place)
         return True
 
     def _make(self, remote: GitRemote, seconds: float) -> None:
         new, old = self.root / f"{self.key}.new", self.root / f"{self.key}.old"
         shutil.rmtree(new, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
-        git = self._client(new, remote, seconds)
-        replace(git, remote=None).run("init", "--quiet", "--bare", "--template=", str(new))
-        git.run(*_FETCH)
-        git.run("pack-refs", "--all")  # a file for each of ten thousand tags is slow to read
-        (new / "fetched").touch()
+        git = GitClient(self.root, self.log, remote, limits=GitLimits(seconds))
+        git.run(*_CLONE, "--", remote.url, str(new))
+        local = GitClient(new, self.log, bare=True, limits=_READ)
+        local.run("config", "--remove-section", "remote.origin")
+        _note(new)
         with suppress(FileNotFoundError):
             self.place.rename(old)
         new.rename(self.place)
         shutil.rmtree(old, ignore_errors=True)
 
-    def _client(self, place: Path, remote: GitRemote, seconds: float) -> GitClient:
-        config = {"remote.origin.url": remote.url, "fetch.unpackLimit": "1"}
-        limits = GitLimits(seconds)
-        return GitClient(place, self.log, remote, bare=True, config=config, limits=limits)
-
     def _pack(self) -> None:
-        packs = sum(1 for _ in (self.place / "objects" / "pack").glob("*.pack"))
-        if packs > _MOST_PACKS:
-            git = GitClient(self.place, self.log, bare=True, limits=_READ)
+        if len(_packs(self.place)) > _MOST_PACKS:
+            git = GitClient(self.place, self.log, bare=True, config=_PARTIAL, limits=_READ)
             git.attempt("repack", "-a", "-d", "--quiet")
             git.attempt("pack-refs", "--all")
 
@@ -149,6 +159,14 @@ class GitMirror:
                 os.utime(place)
 
 
+def _packs(place: Path) -> dict[str, int]:
+    return {pack.name: pack.stat().st_size for pack in place.glob("objects/pack/*.pack")}
+
+
+def _note(place: Path) -> None:
+    (place / _FETCHED).write_text(json.dumps(_packs(place)))
+
+
 def mirror_key(url: str, user: str) -> str:
     """Return the name of the copy of `url` for logins of `user`, which is empty for an anonymous visit."""
     return hashlib.sha256(f"{url}\0{user}".encode()).hexdigest()[:32]
@@ -159,14 +177,13 @@ def evict_mirrors(root: Path, *, most_bytes: int, expiry: float, keep: str) -> N
 
     One that somebody reads or fetches stays, and so does `keep`.
     """
-    now, total = time.time(), 0
-    for wanted, place in sorted(_by_use(root), reverse=True):
-        size = sum(file.stat().st_size for file in place.rglob("*.pack"))
-        too_much = total + size > most_bytes
-        if place.stem != keep and (too_much or now - wanted > expiry):
-            _take_away(place)
-        else:
-            total += size
+    found = sorted(_by_use(root))
+    sizes = {place: sum(_packs(place).values()) for _, place in found}
+    total = sum(sizes.values())
+    for wanted, place in found:
+        superfluous = total > most_bytes or time.time() - wanted > expiry
+        if superfluous and place.stem != keep and _take_away(place):
+            total -= sizes[place]
 
 
 def _by_use(root: Path) -> Iterator[tuple[float, Path]]:
@@ -175,17 +192,20 @@ def _by_use(root: Path) -> Iterator[tuple[float, Path]]:
             yield place.with_suffix(".use").stat().st_mtime, place
 
 
-def _take_away(place: Path) -> None:
+def _take_away(place: Path) -> bool:
+    """Delete a copy; False where it is in use."""
     old = place.with_suffix(".old")
     flags = fcntl.LOCK_EX | fcntl.LOCK_NB
     with (
         _locked(place.with_suffix(".lock"), flags) as no_fetch,
         _locked(place.with_suffix(".use"), flags) as no_reader,
     ):
-        if no_fetch and no_reader:
-            shutil.rmtree(old, ignore_errors=True)
-            place.rename(old)
-            shutil.rmtree(old, ignore_errors=True)
+        if not (no_fetch and no_reader):
+            return False
+        shutil.rmtree(old, ignore_errors=True)
+        place.rename(old)
+        shutil.rmtree(old, ignore_errors=True)
+    return True
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Git repositories as a source (`kargo.md` §1.4, §4.5): one `ls-remote` a poll, one fetch a change, for all watchers."""
+"""Git repositories as a source (`kargo.md` §1.4, §4.5): a poll is one `ls-remote`, a change one fetch for everybody."""
 
 from __future__ import annotations
 

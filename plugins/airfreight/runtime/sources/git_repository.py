@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from airfreight.artifacts.commits import StaleMirrorError
+from airfreight.artifacts.commits import DamagedMirrorError, StaleMirrorError
 from airfreight.artifacts.git import GitClient
 from airfreight.artifacts.git_access import GitRemote
 from airfreight.artifacts.git_mirror import GitMirror, evict_mirrors, mirror_key
@@ -70,15 +70,17 @@ class GitRepository:
     ) -> tuple[RemoteRefs, T]:
         """Return what `reader` makes of the mirror, and the refs that it saw: newer ones where `refs` were overtaken.
 
-        `reader` raises StaleMirrorError where the mirror lacks what `refs` name; then it is fetched.
+        `reader` raises StaleMirrorError where the mirror lacks what `refs` name: then it is fetched, or made anew
+        where no fetch can help.
         """
         for attempt in range(_TRIES):
-            known = self._mirror.generation()
+            known, damaged = self._mirror.generation(), False
             try:
                 return refs, await self.blocking(LOCAL, partial(self._read, refs, reader))
             except StaleMirrorError as error:
                 _log.debug("%s: %s", self._remote.url, error)
-            await self._refresh(known, anew=attempt == _TRIES - 2)
+                damaged = isinstance(error, DamagedMirrorError)
+            await self._refresh(known, anew=damaged)
             if attempt:
                 refs = await self.look()
         raise TransientError(f"{self._remote.url} changes faster than it can be read")
