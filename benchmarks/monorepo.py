@@ -2,8 +2,8 @@
 
     uv run python -m benchmarks.monorepo [COMMITS [WAREHOUSES]]
 
-Beside it, what as many blobless clones cost, one after the other as fast as this machine does them, for three minutes at
-most. Both at the same Git server on this machine, which counts.
+Beside it, what as many blobless clones cost, one after the other, for three minutes at most. Both ask the same Git
+server on this machine, which counts.
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airfreight.model.subscription import GitSubscription
-from airfreight.runtime.settings import Settings
-from airfreight.runtime.sources.base import Access
-from airfreight.runtime.sources.git import GitSource
+from airfreight.sources.base import Access, SourceSettings
+from airfreight.sources.git import GitSource
 from tests.git_http import GitHttpServer, git
 
 FILES = 5
@@ -102,7 +101,7 @@ async def marks(sources: list[GitSource], access: Access) -> list[str]:
 
 def watch(server: GitHttpServer, warehouses: int, cache: Path) -> None:
     """Print what the first look, a push and a steady poll cost."""
-    access = Access(None, Settings(allow_loopback=True), cache)
+    access = Access(None, SourceSettings(allow_loopback=True), cache)
     sources = [
         GitSource(
             GitSubscription.model_validate(

@@ -6,7 +6,6 @@ import asyncio
 import fcntl
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -213,18 +212,31 @@ time.sleep(600)
 """
 
 
+class LockHolder:
+    """A process that holds a lock until it is killed."""
+
+    def __init__(self, lock: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", HOLDER, str(lock)], stdout=subprocess.PIPE
+        )
+        assert self._process.stdout
+        self._process.stdout.readline()
+
+    def close(self) -> None:
+        with self._process:
+            self._process.kill()
+
+
 async def test_the_lock_of_a_killed_process_holds_up_nobody(filled: Watched) -> None:
     await filled.found()
     lock = mirrors(filled)[0].with_suffix(".lock")
     new = filled.commit("after", "a/file")
     filled.push()
-    with subprocess.Popen([sys.executable, "-c", HOLDER, str(lock)], stdout=-1) as holder:
-        assert holder.stdout
-        holder.stdout.readline()
+    with closing(LockHolder(lock)) as holder:
         waiting = asyncio.create_task(filled.mark(subscribe(filled.url)))
         await asyncio.sleep(1)
         assert not waiting.done()
-        holder.send_signal(signal.SIGKILL)
+        holder.close()
     assert await asyncio.wait_for(waiting, 30) == new
 
 

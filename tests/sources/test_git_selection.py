@@ -9,7 +9,7 @@ import pytest
 
 from airfreight.errors import ArtifactError
 from airfreight.model.freight import GitCommit
-from airfreight.runtime.sources.base import Discovered, Rejected
+from airfreight.sources.base import Discovered, Rejected
 from tests.git_http import git
 from tests.sources.watched import Watched, day, moment, subscribe
 

@@ -10,12 +10,12 @@ from typing import Any
 from airfreight.model.credential import Credential
 from airfreight.model.freight import GitCommit
 from airfreight.model.subscription import GitSubscription
-from airfreight.runtime.settings import Settings
-from airfreight.runtime.sources.base import Access, Found
-from airfreight.runtime.sources.git import GitSource
+from airfreight.sources.backoff import Backoff
+from airfreight.sources.base import Access, Found, SourceSettings
+from airfreight.sources.git import GitSource
 from tests.git_http import GitHttpServer, git
 
-SETTINGS = Settings(allow_loopback=True, allow_credentials_over_http=True)
+SETTINGS = SourceSettings(allow_loopback=True, allow_credentials_over_http=True)
 
 
 def day(number: int) -> str:
@@ -29,7 +29,8 @@ def moment(number: int) -> datetime:
 
 def subscribe(url: str, **fields: Any) -> GitSource:
     """Return the source for a subscription with these fields, as a manifest has them."""
-    return GitSource(GitSubscription.model_validate({"repoURL": url, **fields}), "app")
+    subscription = GitSubscription.model_validate({"repoURL": url, **fields})
+    return GitSource(subscription, "app", Backoff())
 
 
 @dataclass
@@ -41,7 +42,7 @@ class Watched:
     cache: Path
     name: str = "app"
     credential: Credential | None = None
-    settings: Settings = SETTINGS
+    settings: SourceSettings = SETTINGS
 
     def __post_init__(self) -> None:
         self.server.create(self.name, {})
@@ -98,5 +99,5 @@ def shown(artifact: Any) -> str:
     return artifact.tag or artifact.message
 
 
-def within(settings: Settings, **changes: Any) -> Settings:
+def within(settings: SourceSettings, **changes: Any) -> SourceSettings:
     return replace(settings, **changes)

@@ -101,7 +101,7 @@ def _paths(text: str) -> Iterator[str]:
     return (name for name in names if name)
 
 
-def read_tags(git: GitClient, shown: Mapping[str, tuple[str, str]]) -> list[Tag]:
+def read_tags(git: GitClient, shown: Mapping[str, Sequence[str]]) -> list[Tag]:
     """Return these tags, by name → id of the tag and of what it points to, in their order.
 
     Raises StaleMirrorError where the repository has one of them otherwise, or not at all.
@@ -122,7 +122,7 @@ def read_tags(git: GitClient, shown: Mapping[str, tuple[str, str]]) -> list[Tag]
     return [_tag(name, ids, found.get(name)) for name, ids in shown.items()]
 
 
-def _tag(name: str, ids: tuple[str, str], row: list[str] | None) -> Tag:
+def _tag(name: str, ids: Sequence[str], row: list[str] | None) -> Tag:
     if row is None or row[0] != ids[0]:
         raise StaleMirrorError(f"the mirror has another tag {name!r}")
     _, kind, date, tagger, annotation = row

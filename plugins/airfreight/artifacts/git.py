@@ -85,6 +85,9 @@ _KINDS: tuple[tuple[type[ArtifactError], re.Pattern[str]], ...] = (
 )
 _LONGEST_REASON = 600
 _HINTS = {
+    "invalid index-pack output": (
+        "The disk may be full, or the repository larger than the setting max_git_mirrors_size"
+    ),
     "Host key verification failed": (
         "Ask the owner of the host for its key, or compare that of `ssh-keyscan <host>` with what the owner publishes, "
         "and put the line into `known_hosts` of the Connection's extra"

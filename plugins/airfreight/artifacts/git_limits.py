@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import selectors
 import signal
 import subprocess
@@ -22,10 +23,11 @@ _ERROR_BYTES = 1 << 16
 
 @dataclass(frozen=True)
 class GitLimits:
-    """Seconds that one run of git may take, and bytes that it may print."""
+    """Seconds that one run of git may take, bytes that it may print, and bytes of a file that it may write."""
 
     seconds: float
     output: int = 1 << 26
+    file: int = resource.RLIM_INFINITY
 
 
 def run_limited(
@@ -48,6 +50,7 @@ def run_limited(
         )
         with process:
             try:
+                resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (limits.file, limits.file))
                 output = _read(process, time.monotonic() + limits.seconds, limits)
             except BaseException:
                 with suppress(ProcessLookupError):

@@ -71,7 +71,7 @@ class GitMirror:
             yield GitClient(self.place, self.log, bare=True, limits=_READ)
 
     def refresh(
-        self, remote: GitRemote, seconds: float, *, known: int, since: float, anew: bool = False
+        self, remote: GitRemote, limits: GitLimits, *, known: int, since: float, anew: bool = False
     ) -> bool:
         """Fetch, unless somebody did after the generation `known`; False where somebody is at it now.
 
@@ -84,13 +84,13 @@ class GitMirror:
                 return False
             if self.generation() == known:
                 self._raise_failure(since)
-                self._fetch_noting_failure(remote, seconds, anew)
+                self._fetch_noting_failure(remote, limits, anew)
         return True
 
-    def _fetch_noting_failure(self, remote: GitRemote, seconds: float, anew: bool) -> None:
+    def _fetch_noting_failure(self, remote: GitRemote, limits: GitLimits, anew: bool) -> None:
         try:
-            if anew or not self._is_whole() or not self._update(remote, seconds):
-                self._make(remote, seconds)
+            if anew or not self._is_whole() or not self._update(remote, limits):
+                self._make(remote, limits)
         except TransientError as error:
             self._failed.write_text(json.dumps([time.time(), str(error)]))
             raise
@@ -103,10 +103,9 @@ class GitMirror:
         except (OSError, ValueError, AttributeError):
             return False
 
-    def _update(self, remote: GitRemote, seconds: float) -> bool:
+    def _update(self, remote: GitRemote, limits: GitLimits) -> bool:
         """Fetch what is new; False where the copy cannot take it."""
         config = {**_PARTIAL, "remote.origin.url": remote.url, "fetch.unpackLimit": "1"}
-        limits = GitLimits(seconds)
         git = GitClient(self.place, self.log, remote, bare=True, config=config, limits=limits)
         try:
             git.run(*_FETCH)
@@ -119,11 +118,11 @@ class GitMirror:
         _note(self.place)
         return True
 
-    def _make(self, remote: GitRemote, seconds: float) -> None:
+    def _make(self, remote: GitRemote, limits: GitLimits) -> None:
         new, old = self.root / f"{self.key}.new", self.root / f"{self.key}.old"
         shutil.rmtree(new, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
-        git = GitClient(self.root, self.log, remote, limits=GitLimits(seconds))
+        git = GitClient(self.root, self.log, remote, limits=limits)
         git.run(*_CLONE, "--", remote.url, str(new))
         local = GitClient(new, self.log, bare=True, limits=_READ)
         local.run("config", "--remove-section", "remote.origin")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from airflow.sdk import BaseHook
 
 from airfreight.errors import SettingsError
+from airfreight.hooks.configuration import read_settings
 from airfreight.model.credential import Credential
 from airfreight.model.project import RepositoryCredential
 from airfreight.runtime.credentials import find_connection
+from airfreight.runtime.settings import Settings
+from airfreight.sources.base import Access, Source, SourceSettings
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -73,6 +77,17 @@ def _missing(connection_id: str) -> SettingsError:
     )
 
 
+async def source_access(connection_id: str) -> Access:
+    """Return what a trigger may use to look at a source, without blocking the event loop."""
+    credential = await RepositoryHook(connection_id).aget_conn()
+    return access_of(credential, await asyncio.to_thread(read_settings))
+
+
+def access_of(credential: Credential | None, settings: Settings) -> Access:
+    """Return what may be used to look at a source with this login."""
+    return Access(credential, SourceSettings.of(settings), settings.cache())
+
+
 class ConnectionCredentials:
     """Finds the login for a repository among a project's credentials; steps see nothing else of Airflow."""
 
@@ -84,3 +99,9 @@ class ConnectionCredentials:
         """Return the login of `kind` (git, helm, image) for `url`, or None for an anonymous visit."""
         connection_id = find_connection(self._credentials, self._project, kind, url)
         return RepositoryHook(connection_id).get_conn() if connection_id is not None else None
+
+    def access(self, source: Source) -> Access:
+        """Return what a task may use to look at a source."""
+        kind = source.credential_kind
+        credential = self.find(kind, source.credential_url) if kind else None
+        return access_of(credential, read_settings())

@@ -67,6 +67,8 @@ class TriggerPipelineOperator(BaseOperator):
             raise AirfreightError(
                 f"task {self.sensor_task_id} returned no Freight of the register; its XCom may have been changed"
             )
+        if register.is_by_hand(freight.name):
+            raise AirflowSkipException("put together by hand: whoever wants it promotes it by name")
         run_id = register.run_of(freight.name) or self._give_run(freight)
         register.record_run(freight.name, run_id)
         mark_handled(context, self.runtime, self.warehouse, self.sensor_task_id)

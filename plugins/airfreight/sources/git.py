@@ -17,11 +17,13 @@ from airfreight.expr.program import compile_expression
 from airfreight.model.freight import GitCommit
 from airfreight.model.patterns import path_pattern, pattern_fault
 from airfreight.model.subscription import GitSubscription
-from airfreight.runtime.sources.base import Access, Discovered, Found, Rejected
-from airfreight.runtime.sources.git_marks import GitMarks, KnownMark
-from airfreight.runtime.sources.git_repository import LOCAL, GitRepository
+from airfreight.sources.backoff import Backoff
+from airfreight.sources.base import Access, Discovered, Fault, Found, Rejected
+from airfreight.sources.git_marks import GitMarks, KnownMark
+from airfreight.sources.git_repository import LOCAL, GitRepository
 
 _SUBJECT_LENGTH = 80
+_WATCHED = Backoff()
 
 
 class GitSource:
@@ -32,14 +34,22 @@ class GitSource:
 
     credential_kind = "git"
 
-    def __init__(self, subscription: GitSubscription, name: str) -> None:
+    def __init__(
+        self, subscription: GitSubscription, name: str, backoff: Backoff = _WATCHED
+    ) -> None:
         self.name = name
         self._subscription = subscription
+        self._backoff = backoff
 
     @property
     def url(self) -> str:
         """The repository's address, as the manifest has it."""
         return self._subscription.repo_url
+
+    @property
+    def credential_url(self) -> str:
+        """The same: by it a login is found."""
+        return self.url
 
     @property
     def discovery_limit(self) -> int:
@@ -53,7 +63,10 @@ class GitSource:
 
     async def poll(self, access: Access) -> Any:
         """Return the branches and tags of the repository as JSON; see `RemoteRefs`."""
-        return (await self._repository(access).look()).to_json()
+        key = (self.stream_key(), access.credential)
+        async with self._backoff.attempt(key, most=access.settings.image_registry_backoff):
+            refs = await self._repository(access).look()
+        return refs.to_json()
 
     async def mark(self, seen: Any, access: Access) -> str:
         """Return the id of the commit that would be taken, behind its tag's name where one leads to it.
@@ -65,7 +78,7 @@ class GitSource:
 
     async def discover(self, access: Access, *, limit: int, as_of: datetime | None) -> Found:
         """Look thoroughly; `as_of` goes by the committer's date on a branch, by the creator's of tags."""
-        repository = self._repository(access)
+        repository, limit = self._repository(access), min(limit, self.discovery_limit)
         refs, selection = await self._select(await repository.look(), repository, limit, as_of)
         if as_of is None:
             mark = selection.mark
@@ -167,34 +180,32 @@ class GitSource:
         return Discovered(artifact, candidate.created_at)
 
 
-def check(subscription: GitSubscription) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Yield the place and the message of all that is wrong with the subscription, as far as that can be known."""
+def check(subscription: GitSubscription) -> Iterator[Fault]:
+    """Yield what is wrong with a subscription beyond its shape."""
+    strategy = subscription.commit_selection_strategy
     try:
         check_repository_url(subscription.repo_url)
     except ArtifactError as error:
-        yield ("repoURL",), str(error)
-    strategy = subscription.commit_selection_strategy
+        yield Fault(("repoURL",), str(error))
     if strategy == "NewestFromBranch" and subscription.branch:
         try:
             check_ref_name(subscription.branch)
         except ArtifactError as error:
-            yield ("branch",), str(error)
+            yield Fault(("branch",), str(error))
     if strategy == "SemVer" and subscription.semver_constraint:
         try:
             Constraint.parse(subscription.semver_constraint)
         except VersionError as error:
-            yield ("semverConstraint",), error.message
+            yield Fault(("semverConstraint",), error.message, offset=error.offset)
     if subscription.expression_filter:
         try:
             compile_expression(subscription.expression_filter)
         except ExpressionError as error:
-            yield ("expressionFilter",), error.message
+            yield Fault(("expressionFilter",), error.message, offset=error.offset)
     yield from _check_patterns(subscription)
 
 
-def _check_patterns(
-    subscription: GitSubscription,
-) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def _check_patterns(subscription: GitSubscription) -> Iterator[Fault]:
     for name, patterns in (
         ("allowTagsRegexes", subscription.allow_tags_regexes),
         ("ignoreTagsRegexes", subscription.ignore_tags_regexes),
@@ -202,7 +213,7 @@ def _check_patterns(
         for index, pattern in enumerate(patterns):
             fault = pattern_fault(pattern)
             if fault:
-                yield (name, index), f"bad regular expression: {fault}"
+                yield Fault((name, index), f"bad regular expression: {fault}")
     for name, patterns in (
         ("includePaths", subscription.include_paths),
         ("excludePaths", subscription.exclude_paths),
@@ -211,7 +222,7 @@ def _check_patterns(
             try:
                 path_pattern(pattern)
             except ValueError as error:
-                yield (name, index), str(error)
+                yield Fault((name, index), str(error))
 
 
 def _shortened(subject: str) -> str:

@@ -18,11 +18,12 @@ from typing import TypeVar
 from airfreight.artifacts.commits import DamagedMirrorError, StaleMirrorError
 from airfreight.artifacts.git import GitClient
 from airfreight.artifacts.git_access import GitRemote
+from airfreight.artifacts.git_limits import GitLimits
 from airfreight.artifacts.git_mirror import GitMirror, evict_mirrors, mirror_key
 from airfreight.artifacts.git_refs import RemoteRefs, list_refs
 from airfreight.errors import ArtifactError, TransientError
-from airfreight.runtime.sources.base import Access
-from airfreight.runtime.sources.git_marks import forget_marks
+from airfreight.sources.base import Access
+from airfreight.sources.git_marks import forget_marks
 
 _log = logging.getLogger(__name__)
 _TRIES = 4
@@ -97,8 +98,8 @@ class GitRepository:
 
     def _fetch(self, known: int, started: float, anew: bool) -> bool:
         settings = self._settings
-        seconds = settings.git_fetch_timeout
-        done = self._mirror.refresh(self._remote, seconds, known=known, since=started, anew=anew)
+        limits = GitLimits(settings.git_fetch_timeout, file=settings.max_git_mirrors_size)
+        done = self._mirror.refresh(self._remote, limits, known=known, since=started, anew=anew)
         if done and self._mirror.generation() != known:
             expiry = settings.git_mirror_expiry
             evict_mirrors(
