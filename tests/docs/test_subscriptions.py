@@ -165,6 +165,6 @@ def test_what_a_manifest_says_wrongly_is_told_with_its_place(tmp_path: Path) -> 
         "required: a repository of http(s) holds many charts",
         "shop/all.yaml:9:32: spec.subscriptions[0].chart.semverConstraint: 'x.y' is not a version constraint; "
         "expected one such as ^1.2, >=1.0.0 <2.0.0 or 1.x",
-        "shop/all.yaml:14:9: spec.subscriptions[1].pypi.config.constrain: "
+        "shop/all.yaml:14:20: spec.subscriptions[1].pypi.config.constrain: "
         "subscription kind 'pypi' has no such field (did you mean 'constraint'?)",
     ]
