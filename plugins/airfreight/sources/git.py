@@ -140,11 +140,11 @@ class GitSource:
         branch = self._subscription.branch
         tip = refs.branches.get(branch, "") if branch else refs.head
         if not tip:
-            hint = "" if refs.branches else "; it is empty"
+            hint = "" if refs.branches else ": the repository is empty"
             raise NotFoundError(
-                f"{self.url} has no branch {branch!r}{hint}"
+                f"there is no branch {branch!r}{hint}"
                 if branch
-                else f"{self.url} has no default branch; say which one with branch"
+                else "there is no default branch; say which one with branch"
             )
         return tip
 
