@@ -240,6 +240,17 @@ async def test_the_lock_of_a_killed_process_holds_up_nobody(filled: Watched) -> 
     assert await asyncio.wait_for(waiting, 30) == new
 
 
+async def test_what_a_killed_process_left_half_made_is_in_nobodys_way(filled: Watched) -> None:
+    await filled.found()
+    (place,) = mirrors(filled)
+    new, old = place.with_suffix(".new"), place.with_suffix(".old")
+    shutil.copytree(place, old)
+    place.rename(new)  # it was to take the place of the old one
+    (new / "HEAD").unlink()
+    assert await filled.taken(limit=1) == ["first of c"]
+    assert [place.exists(), new.exists(), old.exists()] == [True, False, False]
+
+
 async def test_marks_that_cannot_be_read_are_found_again(filled: Watched) -> None:
     source = subscribe(filled.url)
     mark = await filled.mark(source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from airfreight.errors import ArtifactError
 from airfreight.model.freight import GitCommit
 from airfreight.sources.base import Discovered, Rejected
 from tests.git_http import git
-from tests.sources.watched import Watched, day, moment, subscribe
+from tests.sources.watched import SETTINGS, Watched, day, moment, subscribe, within
 
 
 @pytest.fixture
@@ -265,3 +266,10 @@ async def test_the_mark_is_that_of_the_best(history: Watched) -> None:
         assert found.mark == await history.mark(source)
         past: datetime = moment(2)
         assert (await history.found(as_of=past, **fields)).mark == found.mark
+
+
+async def test_a_filter_costs_no_more_than_the_deployment_allows(history: Watched) -> None:
+    limits = replace(SETTINGS.expression_limits, steps=3)
+    few = history.at(settings=within(SETTINGS, expression_limits=limits))
+    with pytest.raises(ArtifactError, match=r"^expressionFilter fails for .*: the expression"):
+        await few.found(expressionFilter="all(1..9, # > 0)")

@@ -12,7 +12,7 @@ from typing import Any
 from airfreight.artifacts.commits import Commit, Tag
 from airfreight.errors import ArtifactError, ExpressionError
 from airfreight.expr.gotime import from_datetime
-from airfreight.expr.limits import DEFAULT_LIMITS, Limits
+from airfreight.expr.limits import Limits
 from airfreight.expr.program import Program, compile_expression
 from airfreight.expr.values import type_name
 from airfreight.model.patterns import Matcher, path_pattern
@@ -62,13 +62,17 @@ class Candidate:
 
 
 class CommitRules:
-    """The rules of one subscription for one look; `as_of`: what was made later does not count."""
+    """The rules of one subscription for one look.
+
+    :param limits: what the filter may cost for one commit.
+    :param as_of: what was made later does not count.
+    """
 
     def __init__(
         self,
         subscription: GitSubscription,
+        limits: Limits,
         as_of: datetime | None = None,
-        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self._subscription = subscription
         self._as_of = as_of

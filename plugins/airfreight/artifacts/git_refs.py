@@ -56,21 +56,21 @@ def list_refs(remote: GitRemote, log: DebugLog, seconds: float, *, with_head: bo
     kinds = () if with_head else ("--heads", "--tags")
     patterns = ("HEAD", f"{_BRANCH}*", f"{_TAG}*") if with_head else ()
     listing = git.run("ls-remote", "--quiet", *kinds, "--", remote.url, *patterns)
-    return parse_refs(listing, remote.url)
+    return parse_refs(listing)
 
 
-def parse_refs(listing: str, url: str) -> RemoteRefs:
+def parse_refs(listing: str) -> RemoteRefs:
     """Read the output of `git ls-remote`; raises ArtifactError where it is none, or has too many refs."""
     lines = sound(listing).split("\n") if listing else []
     if len(lines) > 2 * MOST_REFS:
-        raise ArtifactError(f"{url} has more than {MOST_REFS} branches and tags")
+        raise ArtifactError(f"the repository has more than {MOST_REFS} branches and tags")
     head = ""
     branches: dict[str, str] = {}
     tags: dict[str, list[str]] = {}
     for line in lines:
         match = _LINE.fullmatch(line)
         if match is None:
-            raise ArtifactError(f"{url} lists refs in a form that is not Git's: {line[:80]!r}")
+            raise ArtifactError(f"the server lists refs in a form that is not Git's: {line[:80]!r}")
         value, name = match.groups()
         if name == "HEAD":
             head = value

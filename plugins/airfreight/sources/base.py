@@ -8,10 +8,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from airfreight.expr.limits import DEFAULT_LIMITS, Limits
 from airfreight.model.credential import Credential
 from airfreight.model.freight import ChartArtifact, GenericArtifact, GitCommit, ImageArtifact
 
 Artifact = GitCommit | ImageArtifact | ChartArtifact | GenericArtifact
+
+
+class DeploymentSettings(Protocol):
+    """The settings of a deployment, which also has values by the names that `SourceSettings` has."""
+
+    def expression_limits(self) -> Limits:
+        """Return what one expression may cost."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +39,14 @@ class SourceSettings:
     git_fetch_timeout: float = 1800.0
     git_mirror_expiry: int = 30 * 24 * 3600
     max_git_mirrors_size: int = 20 * 2**30
+    expression_limits: Limits = DEFAULT_LIMITS
 
     @classmethod
-    def of(cls, settings: object) -> SourceSettings:
+    def of(cls, settings: DeploymentSettings) -> SourceSettings:
         """Return those of a deployment's settings that concern sources."""
-        return cls(**{field.name: getattr(settings, field.name) for field in fields(cls)})
+        names = {field.name for field in fields(cls)} - {"expression_limits"}
+        values = {name: getattr(settings, name) for name in names}
+        return cls(**values, expression_limits=settings.expression_limits())
 
 
 @dataclass(frozen=True)

@@ -74,18 +74,19 @@ class GitSource:
         Asks the server only where a change concerns this subscription and nobody has fetched it yet. Raises
         ArtifactError.
         """
-        return await self._mark(RemoteRefs.from_json(seen), self._repository(access))
+        return await self._mark(RemoteRefs.from_json(seen), self._repository(access), access)
 
     async def discover(self, access: Access, *, limit: int, as_of: datetime | None) -> Found:
         """Look thoroughly; `as_of` goes by the committer's date on a branch, by the creator's of tags."""
         repository, limit = self._repository(access), min(limit, self.discovery_limit)
-        refs, selection = await self._select(await repository.look(), repository, limit, as_of)
+        rules = CommitRules(self._subscription, access.settings.expression_limits, as_of)
+        refs, selection = await self._select(await repository.look(), repository, rules, limit)
         if as_of is None:
             mark = selection.mark
             known = KnownMark(self._state(refs), mark)
             await repository.blocking(LOCAL, lambda: self._marks(repository).write(known))
         else:
-            mark = await self._mark(refs, repository)
+            mark = await self._mark(refs, repository, access)
         return Found(
             tuple(self._discovered(candidate) for candidate in selection.accepted),
             mark,
@@ -93,20 +94,19 @@ class GitSource:
         )
 
     async def _select(
-        self, refs: RemoteRefs, repository: GitRepository, limit: int, as_of: datetime | None
+        self, refs: RemoteRefs, repository: GitRepository, rules: CommitRules, limit: int
     ) -> tuple[RemoteRefs, Selection]:
         if not self._state(refs):
             return refs, Selection(limit)
-        rules = CommitRules(self._subscription, as_of)
         return await repository.read(
             refs, lambda git, shown: self._selection(git, shown, rules, limit)
         )
 
-    async def _mark(self, refs: RemoteRefs, repository: GitRepository) -> str:
+    async def _mark(self, refs: RemoteRefs, repository: GitRepository, access: Access) -> str:
         state, marks = self._state(refs), self._marks(repository)
         if not state:
             return ""
-        rules = CommitRules(self._subscription)
+        rules = CommitRules(self._subscription, access.settings.expression_limits)
         known = (
             None if rules.may_change_by_themselves else await repository.blocking(LOCAL, marks.read)
         )
@@ -140,11 +140,11 @@ class GitSource:
         branch = self._subscription.branch
         tip = refs.branches.get(branch, "") if branch else refs.head
         if not tip:
-            hint = "" if refs.branches else "; it is empty"
+            hint = "" if refs.branches else ": the repository is empty"
             raise NotFoundError(
-                f"{self.url} has no branch {branch!r}{hint}"
+                f"there is no branch {branch!r}{hint}"
                 if branch
-                else f"{self.url} has no default branch; say which one with branch"
+                else "there is no default branch; say which one with branch"
             )
         return tip
 

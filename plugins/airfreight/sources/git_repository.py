@@ -84,7 +84,7 @@ class GitRepository:
             await self._refresh(known, anew=damaged)
             if attempt:
                 refs = await self.look()
-        raise TransientError(f"{self._remote.url} changes faster than it can be read")
+        raise TransientError("the repository changes faster than it can be read")
 
     def _read(self, refs: RemoteRefs, reader: Callable[[GitClient, RemoteRefs], T]) -> T:
         with self._mirror.reading() as git:
