@@ -249,7 +249,12 @@ async def test_an_anonymous_visit_that_is_refused_names_both_causes():
 
 @pytest.mark.parametrize(
     ("header", "low", "high"),
-    [("17", 17, 17), (_http_date(86400), 80_000, 86_400), (_http_date(-60), 0, 0), ("soon", None, None)],
+    [
+        ("17", 17, 17),
+        (_http_date(86400), 80_000, 86_400),
+        (_http_date(-60), 0, 0),
+        ("soon", None, None),
+    ],
     ids=["seconds", "date", "past", "nonsense"],
 )
 async def test_the_wait_of_a_busy_registry_is_passed_on(header, low, high):
