@@ -156,3 +156,16 @@ async def test_images_are_told_apart_by_platform(world):
     assert await world.best("linux/amd64") == ["1.0.0"]
     assert await world.best("linux/arm64") == []
     assert await world.best() == ["1.0.0"]
+
+
+async def test_a_tag_far_down_the_list_is_found_and_at_once_the_next_time(world):
+    world.images.push("0.0.1", platforms=["linux/arm64"])
+    for number in range(250):
+        world.images.push(f"1.{number:03}", platforms=["linux/amd64"])
+    assert await world.best("linux/arm64") == ["0.0.1"]
+    world.now += 10
+    await world.best("linux/arm64")
+    world.registry.requests()
+    world.now += 5
+    assert await world.best("linux/arm64") == ["0.0.1"]
+    assert world.registry.requests() == [f"HEAD /v2/{world.images.name}/manifests/0.0.1"]
