@@ -18,6 +18,7 @@ import pytest
 
 from airfreight.artifacts.oci.client import RegistryClient
 from airfreight.artifacts.oci.pace import Pace
+from airfreight.artifacts.tls import tls_context
 from airfreight.errors import (
     ArtifactError,
     AuthenticationError,
@@ -25,7 +26,6 @@ from airfreight.errors import (
     TransientError,
 )
 from airfreight.model.credential import Credential
-from airfreight.sources.registries import tls_context
 from tests.certificates import private_authority
 from tests.scripted_registry import IMAGE, Asked, Images, Reply, ScriptedRegistry, json_reply
 
