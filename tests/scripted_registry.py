@@ -160,14 +160,19 @@ class Images:
         created: str | None = "2026-01-01T00:00:00Z",
         platforms: Iterable[str] = (),
         annotations: Mapping[str, str] | None = None,
-        media_type: str = IMAGE,
+        media_type: str = "",
     ) -> str:
-        """Have the tag show an image, or an index of one for each of the platforms; return its digest."""
+        """Have the tag show an image, or an index of one for each of the platforms; return its digest.
+
+        The media types are OCI's unless one is given.
+        """
         entries = [(name, self._image(tag, created, name, IMAGE, {})) for name in platforms]
         if entries:
-            digest = self._index(entries, dict(annotations or {}), media_type)
+            digest = self._index(entries, dict(annotations or {}), media_type or INDEX)
         else:
-            digest = self._image(tag, created, "linux/amd64", media_type, dict(annotations or {}))
+            digest = self._image(
+                tag, created, "linux/amd64", media_type or IMAGE, dict(annotations or {})
+            )
         self.shown[tag] = digest
         return digest
 

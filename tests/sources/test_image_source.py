@@ -281,6 +281,10 @@ async def test_a_policy_that_requires_immutable_tags_says_what_to_do(world):
     world.access = Access(None, settings, world.cache)
     with pytest.raises(ArtifactError, match="is Require: set cacheByTag: true"):
         await world.tags()
+    # The poll may be shared with a Warehouse that does what is required.
+    seen = await world.source().poll(world.access)
+    with pytest.raises(ArtifactError, match="is Require"):
+        await world.source().mark(seen, world.access)
     assert await world.tags(imageSelectionStrategy="Digest", constraint="latest") == []
 
 

@@ -159,17 +159,19 @@ class ImageRepository:
         found: list[DiscoveredImage] = []
         passed: list[Look] = []
         rest = iter(tags)
-        while len(found) < limit:
-            batch = list(itertools.islice(rest, min(limit - len(found), self._at_once)))
-            if not batch:
-                break
-            await self._load(batch)
-            for look in await self._each(self._look, batch):
-                rule = judge(look.image) if look.image else look.rule
-                if look.image and not rule:
-                    found.append(look.image)
-                else:
-                    passed.append(Look(look.tag, rule=rule))
+        size = limit
+        # The first are mostly enough; far down a list the cache is asked for many at once.
+        while len(found) < limit and (chunk := list(itertools.islice(rest, size))):
+            await self._load(chunk)
+            near = iter(chunk)
+            while batch := list(itertools.islice(near, min(limit - len(found), self._at_once))):
+                for look in await self._each(self._look, batch):
+                    rule = judge(look.image) if look.image else look.rule
+                    if look.image and not rule:
+                        found.append(look.image)
+                    else:
+                        passed.append(Look(look.tag, rule=rule))
+            size = _KEPT_AT_ONCE
         return found, passed
 
     async def newest(
@@ -204,11 +206,13 @@ class ImageRepository:
 
     async def _load(self, tags: Sequence[str]) -> None:
         known = await self._cache.get(self._tag_scope, tags)
-        self._seen |= await asyncio.to_thread(_read_seen, known)
-        await self._load_facts([seen.digest for seen in self._seen.values() if seen.digest])
+        seen = await asyncio.to_thread(_read_seen, known)
+        self._seen |= seen
+        await self._load_facts({one.digest for one in seen.values()} - {""})
 
     async def _load_facts(self, digests: Iterable[str]) -> None:
-        known = await self._cache.get(self._image_scope, digests)
+        unknown = [digest for digest in digests if digest not in self._facts]
+        known = await self._cache.get(self._image_scope, unknown)
         self._facts |= await asyncio.to_thread(_read_facts, known)
 
     def _believed(self, tags: Iterable[str]) -> tuple[dict[str, Look], list[str]]:
@@ -285,7 +289,7 @@ class ImageRepository:
         return self._look_of(tag, digest, facts)
 
     async def _fetch_facts(self, digest: str) -> _Facts:
-        manifest = self._manifests.get(digest)
+        manifest = self._manifests.pop(digest, None)
         if manifest is None:
             # By the digest and not by the tag, which may have moved since.
             manifest = await self._client.get_manifest(self._repository, digest)

@@ -81,7 +81,9 @@ class ImageSource:
         """Return all tags and a fingerprint of them; for Digest what its tag shows, without any list."""
         most = access.settings.image_registry_backoff
         key = (self.stream_key(), access.credential)
-        async with self._backoff.attempt(key, most=most), self._repository(access) as repository:
+        # Others share this poll: what the deployment wants of this subscription alone is no matter here.
+        opened = self._repository(access, by_tag=False)
+        async with self._backoff.attempt(key, most=most), opened as repository:
             if self._is_digest:
                 return {"digest": await repository.digest_of(self._subscription.constraint)}
             tags = await repository.list_tags()
@@ -91,14 +93,16 @@ class ImageSource:
         """Return ``<tag>@<digest>`` of the best image; costs a HEAD of its tag, or nothing with cacheByTag."""
         most = access.settings.image_registry_backoff
         key = (self._subscription, access.credential)
-        async with self._backoff.attempt(key, most=most), self._repository(access) as repository:
+        opened = self._repository(access, by_tag=self._caches_by_tag(access))
+        async with self._backoff.attempt(key, most=most), opened as repository:
             found, _ = await self._best(repository, seen, limit=1)
         return _mark(found)
 
     async def discover(self, access: Access, *, limit: int, as_of: datetime | None) -> Found:
         """Return the best images, and why the other tags are not taken."""
         limit = min(limit, self.discovery_limit)
-        async with self._repository(access) as repository:
+        opened = self._repository(access, by_tag=self._caches_by_tag(access))
+        async with opened as repository:
             if self._is_digest:
                 tag = self._subscription.constraint
                 found, passed = await self._tag_named(
@@ -114,6 +118,9 @@ class ImageSource:
             _mark(found),
             await asyncio.to_thread(_rejected, passed, dropped),
         )
+
+    def _caches_by_tag(self, access: Access) -> bool:
+        return caches_by_tag(self._subscription, access.settings)
 
     @property
     def _is_digest(self) -> bool:
@@ -174,15 +181,11 @@ class ImageSource:
         )
 
     @asynccontextmanager
-    async def _repository(self, access: Access) -> AsyncIterator[ImageRepository]:
+    async def _repository(self, access: Access, *, by_tag: bool) -> AsyncIterator[ImageRepository]:
         subscription, settings = self._subscription, access.settings
         verify = not subscription.insecure_skip_tls_verify
         limits = RegistryLimits.of(settings)
-        trust = Trust(
-            by_tag=caches_by_tag(subscription, settings),
-            seconds=settings.newest_build_recheck,
-            verified=verify,
-        )
+        trust = Trust(by_tag=by_tag, seconds=settings.newest_build_recheck, verified=verify)
         async with registry_client(
             subscription.repo_url,
             credential=access.credential,
