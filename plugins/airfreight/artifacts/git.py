@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -133,7 +133,24 @@ class GitClient:
         return outcome.stdout
 
     def attempt(self, *arguments: str, environment: Mapping[str, str] | None = None) -> GitOutcome:
-        """Run git and return how it ended, good or bad; raises SettingsError where there is no git."""
+        """Run git and return how it ended, good or bad; raises SettingsError where there is no git.
+
+        Where the server refuses a token, git runs once more with another, and ArtifactError says why there is none.
+        """
+        outcome = self._attempt(arguments, environment)
+        login = self.remote.credential if self.remote else None
+        if not outcome.status or login is None or login.renew is None:
+            return outcome
+        refused = isinstance(self.error(arguments[0], outcome), AuthenticationError)
+        renewed = login.renew() if refused else None
+        if self.remote is None or renewed is None:
+            return outcome
+        again = replace(self, remote=replace(self.remote, credential=renewed))
+        return again._attempt(arguments, environment)
+
+    def _attempt(
+        self, arguments: tuple[str, ...], environment: Mapping[str, str] | None
+    ) -> GitOutcome:
         import git.cmd
         import git.exc
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import IO, Literal
 from urllib.parse import urljoin, urlsplit
 
@@ -101,9 +101,31 @@ class RegistrySession:
         self._interval = 1 / requests_per_second
         self._next_slot = 0.0
         self._authorization: dict[str, str] = {}
+        self._renewing = asyncio.Lock()
 
     async def ask(self, question: Question, repository: str) -> Answer:
-        """Send one request, logging in where the registry asks for it."""
+        """Send one request, logging in where the registry asks for it; a token that it refuses is renewed once."""
+        used = self._credential
+        try:
+            return await self._ask(question, repository)
+        except AuthenticationError:
+            if not await self._renew(used):
+                raise
+        return await self._ask(question, repository)
+
+    async def _renew(self, refused: Credential | None) -> bool:
+        async with self._renewing:
+            if self._credential is not refused:
+                return True  # another request of the session was refused first
+            renewed = await asyncio.to_thread(refused.renew) if refused and refused.renew else None
+            if renewed is None:
+                return False
+            # Once for a session: what its second token may not do, a third may not, either.
+            self._credential = replace(renewed, renew=None)
+            self._authorization.clear()
+            return True
+
+    async def _ask(self, question: Question, repository: str) -> Answer:
         # An upload may have its place elsewhere, and a blob; the login has not.
         known = self._authorization.get(repository) if self._is_own(question.url) else None
         answer = await self._follow(question, known)
