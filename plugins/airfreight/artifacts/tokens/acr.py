@@ -38,7 +38,7 @@ def is_azure(host: str) -> bool:
 class AzureIdentity:
     """Who asks Azure: a service principal where there is a `client_secret`, else whom azure-identity finds.
 
-    `options` are further arguments of its ClientSecretCredential, as JSON; `authority` is Entra ID's address where it
+    `options` are further arguments for it, as JSON; `authority` is Entra ID's address where it
     is not the public one.
     """
 
@@ -113,19 +113,17 @@ def _audience(host: str) -> str:
 def _credential(identity: AzureIdentity) -> Any:
     from azure.identity import ClientSecretCredential, DefaultAzureCredential
 
-    authority = {"authority": identity.authority} if identity.authority else {}
+    options = json.loads(identity.options)
+    if identity.authority:
+        options["authority"] = identity.authority
     if identity.client_secret:
         return ClientSecretCredential(
-            identity.tenant,
-            identity.client_id,
-            identity.client_secret,
-            **authority,
-            **json.loads(identity.options),
+            identity.tenant, identity.client_id, identity.client_secret, **options
         )
     return DefaultAzureCredential(
         managed_identity_client_id=identity.managed_identity_client_id or None,
         workload_identity_tenant_id=identity.workload_identity_tenant_id or None,
-        **authority,
+        **options,
     )
 
 
@@ -139,6 +137,10 @@ def _azure_errors(whose: str) -> Iterator[None]:
     except CredentialUnavailableError as error:
         raise SettingsError(f"{whose} finds no Azure identity: {in_short(error.message)}") from None
     except azure.ClientAuthenticationError as error:
+        if isinstance(error.__cause__, azure.ServiceRequestError | azure.ServiceResponseError):
+            raise TransientError(
+                f"{whose}: Azure did not answer: {in_short(error.message)}"
+            ) from None
         raise AuthenticationError(f"Azure refused {whose}: {in_short(error.message)}") from None
     except azure.AzureError as error:
         raise TransientError(f"{whose}: Azure did not answer: {in_short(error.message)}") from None

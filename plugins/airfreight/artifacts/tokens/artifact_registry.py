@@ -58,12 +58,15 @@ class GoogleTokens:
                 *delegates, target = self.impersonate
                 return _token_of(_acting_as(found, target, delegates), asking)
             if self.project and home:
-                return _project_token(found, f"kargo-project-{self.project}", home, asking)
+                return project_token(found, f"kargo-project-{self.project}", home, asking)
             return _token_of(found, asking)
 
 
-def _project_token(found: Any, account: str, home: str, asking: Any) -> Token:
-    """Return a token of the project's account, or of `found` where there is none or it may not act as that."""
+def project_token(found: Any, account: str, home: str, asking: Any) -> Token:
+    """Return a token of `account` in the Google project `home`, or of `found` where it may not act as that.
+
+    `found` are credentials of google-auth, and `asking` is its way to ask over HTTP.
+    """
     from google.auth.exceptions import RefreshError
 
     try:
@@ -92,17 +95,32 @@ def _identity(key: str) -> tuple[Any, str]:
     if not key:
         found, home = google.auth.default(scopes=[_SCOPE])
         return found, home or ""
+    return _keyed(json.loads(key)), ""
+
+
+def _keyed(info: Any) -> Any:
+    """Return the credentials of a key; google-auth's own way would ask for the name of its project besides."""
+    import google.auth
+    from google.auth import aws, identity_pool
+    from google.oauth2 import service_account
+
+    kind, source = info.get("type"), info.get("credential_source") or {}
+    if kind == "service_account":
+        return service_account.Credentials.from_service_account_info(info, scopes=[_SCOPE])
+    if kind == "external_account" and "executable" not in source:
+        is_aws = str(source.get("environment_id", "")).startswith("aws")
+        of_cloud = aws.Credentials if is_aws else identity_pool.Credentials
+        return of_cloud.from_info(info, scopes=[_SCOPE])  # type: ignore[no-untyped-call]
     with warnings.catch_warnings():
         # It warns of keys from strangers: this one is an operator's, out of a Connection.
         warnings.simplefilter("ignore", DeprecationWarning)
-        found, home = google.auth.load_credentials_from_dict(json.loads(key), scopes=[_SCOPE])  # type: ignore[no-untyped-call]
-    return found, home or ""
+        return google.auth.load_credentials_from_dict(info, scopes=[_SCOPE])[0]
 
 
 def _acting_as(source: Any, target: str, delegates: list[str]) -> Any:
     from google.auth import impersonated_credentials
 
-    return impersonated_credentials.Credentials(  # type: ignore[no-untyped-call]
+    return impersonated_credentials.Credentials(
         source, target, target_scopes=[_SCOPE], delegates=delegates
     )
 
@@ -131,7 +149,7 @@ def _google_errors(whose: str) -> Iterator[None]:
         raise TransientError(f"{whose}: Google did not answer: {in_short(error)}") from None
     except OSError as error:
         raise SettingsError(f"{whose}: its key cannot be read: {in_short(error)}") from None
-    except (google.GoogleAuthError, ValueError, KeyError) as error:
+    except (google.GoogleAuthError, ValueError, KeyError, AttributeError) as error:
         raise SettingsError(
             f"{whose} has a key that google-auth cannot read ({type(error).__name__}): expected the JSON "
             "of a service account's key or of a federated identity"
