@@ -22,6 +22,7 @@ LAYERS = (
     ("model",),
     ("expr",),
     ("artifacts",),
+    ("sources",),
     ("steps",),
     ("manifests",),
     ("runtime",),

@@ -11,7 +11,7 @@ import httpx
 
 from airfreight.cli.main import main
 from airfreight.cli.world import World
-from airfreight.model.naming import FREIGHT, pipeline_dag_id, stage_asset, warehouse_asset
+from airfreight.model.naming import FREIGHT, pipeline_dag_id, stage_register_asset, warehouse_asset
 from tests.runtime.memory import Pipeline
 
 _PREFIX = "/api/v2/assets/"
@@ -27,7 +27,10 @@ class Rest:
                 (warehouse_asset("shop", name), pipeline.stores[name])
                 for name in pipeline.warehouses
             ),
-            *((stage_asset("shop", name), pipeline.stores[name]) for name in pipeline.stages),
+            *(
+                (stage_register_asset("shop", name), pipeline.stores[name])
+                for name in pipeline.stages
+            ),
         ]
 
     def get(self, *words: str) -> str:

@@ -40,7 +40,11 @@ class Airflow:
     def _read(self, path: str) -> httpx.Response:
         if path == "/assets":
             tasks = [{"dag_id": DAG, "task_id": "freight"}]
-            asset = {"id": 1, "uri": "airfreight://shop/stages/dev", "consuming_tasks": tasks}
+            asset = {
+                "id": 1,
+                "uri": "airfreight://shop/stages/dev/register",
+                "consuming_tasks": tasks,
+            }
             return _listed("assets", [asset])
         if path.endswith("/state-store/claim"):
             if self.claim is None:

@@ -17,7 +17,7 @@ from airfreight.cli.api import AirflowApi, TaskInfo
 from airfreight.cli.main import main
 from airfreight.cli.world import World
 from airfreight.errors import AirfreightError, RefusedError
-from airfreight.model.naming import stage_asset, warehouse_asset
+from airfreight.model.naming import stage_register_asset, warehouse_asset
 
 TOKEN = "canary-token-0123456789"
 ENVIRON = {"AIRFREIGHT_TOKEN": TOKEN}
@@ -76,7 +76,7 @@ NO_KEYS = {
 def airflow(request: httpx.Request) -> httpx.Response:
     """Answer as an Airflow with one Warehouse, one Stage and no Freight."""
     consumer = [{"dag_id": "shop.pipeline.web", "task_id": "freight"}]
-    uris = [warehouse_asset("shop", "web"), stage_asset("shop", "dev")]
+    uris = [warehouse_asset("shop", "web"), stage_register_asset("shop", "dev")]
     assets = [{"id": n, "uri": uri, "consuming_tasks": consumer} for n, uri in enumerate(uris)]
     answers = {
         "/api/v2/assets": {"assets": assets, "total_entries": 2},

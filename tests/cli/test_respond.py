@@ -63,7 +63,11 @@ class FakeGate:
 
     def _assets(self) -> httpx.Response:
         consuming = [{"dag_id": DAG, "task_id": "freight"}]
-        asset = {"id": 1, "uri": "airfreight://shop/stages/prod", "consuming_tasks": consuming}
+        asset = {
+            "id": 1,
+            "uri": "airfreight://shop/stages/prod/register",
+            "consuming_tasks": consuming,
+        }
         return httpx.Response(200, json={"assets": [asset], "total_entries": 1})
 
     def _task(self) -> dict[str, Any]:

@@ -86,7 +86,11 @@ class FakePromote:
         path = unquote(request.url.path)
         if path == "/api/v2/assets":
             consuming = [{"dag_id": DAG, "task_id": "freight"}]
-            asset = {"id": 1, "uri": "airfreight://shop/stages/dev", "consuming_tasks": consuming}
+            asset = {
+                "id": 1,
+                "uri": "airfreight://shop/stages/dev/register",
+                "consuming_tasks": consuming,
+            }
             return httpx.Response(200, json={"assets": [asset], "total_entries": 1})
         if path.startswith(STORE):
             key = path.removeprefix(STORE)

@@ -61,7 +61,7 @@ def gits(name: str) -> list[int]:
 
 def promotion(world: World, name: str, run: str) -> dict[str, Any]:
     """Return the run's Promotion to the Stage, as its register has it."""
-    register = world.register(f"airfreight://{PROJECT}/stages/{name}")
+    register = world.register(f"airfreight://{PROJECT}/stages/{name}/register")
     found: dict[str, Any] = register[f"promotion/{register[f'run/{run}']['promotion']}"]
     return found
 
@@ -112,7 +112,7 @@ def test_a_queued_promotion_is_aborted_before_it_begins(world: World, run: str) 
     world.wait_for_state(PIPELINE, second, "waits.promote", "scheduled")
     abort(world, "waits", "--run", second)
     world.wait_for_state(PIPELINE, second, "waits.promote", "failed")
-    assert f"run/{second}" not in world.register(f"airfreight://{PROJECT}/stages/waits")
+    assert f"run/{second}" not in world.register(f"airfreight://{PROJECT}/stages/waits/register")
     assert world.states(PIPELINE, run)["waits.promote"] == "deferred"
 
 

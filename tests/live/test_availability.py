@@ -67,7 +67,7 @@ def test_a_lifted_hold_lets_the_next_refresh_promote_the_candidate_once(world: W
     assert refresh(world) == []
     assert world.holds(PROJECT, "dev") == first["alias"]
 
-    RegisterStore(world, f"airfreight://{PROJECT}/stages/dev").delete("hold/Warehouse/app")
+    RegisterStore(world, f"airfreight://{PROJECT}/stages/dev/register").delete("hold/Warehouse/app")
     assert len(refresh(world)) == 1
     assert refresh(world) == []
     assert world.holds(PROJECT, "dev") == second["alias"]

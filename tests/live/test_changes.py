@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -9,10 +10,12 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.live.manifests import PASSES, auto, marks, project, promote_image, stage, warehouse
-from tests.live.world import World, eventually, run_id_of
+from tests.live.world import RegisterStore, World, eventually, run_id_of
 
 PROJECT = "changes"
 PIPELINE = f"{PROJECT}.pipeline.app"
+# Seconds in which the scheduler looks twice for assets that no DAG names.
+CLEANUPS = 12
 CLUSTER_FILE = "_cluster/cluster-promotion-tasks.yaml"
 
 WAITS = """\
@@ -95,16 +98,37 @@ def test_a_syntax_error_names_its_line_and_touches_no_other_project(world: World
 def test_a_removed_stage_that_comes_back_neither_promotes_nor_asks_again(
     world: World, run: str
 ) -> None:
-    """Guard: `GateOperator._close_if_passed`, for Airflow runs a task again that was away.
+    """Guards: `GateOperator._close_if_passed`, for Airflow runs a task again that was away; `tie`, without which
+    Airflow deletes what the register knows of a Stage that no DAG names.
 
-    Without it the rejected one asks again; the other is also kept by what its Stage holds.
+    Without either the rejected one asks again; the other is also kept by what its Stage holds.
     """
     change(world, manifests(done="", refused=""), lambda tasks: "done.gate" not in tasks)
     eventually(lambda: world.states(PIPELINE, run).get("refused.gate") == "removed")
+    time.sleep(CLEANUPS)
     change(world, manifests(), lambda tasks: "done.gate" in tasks)
     for name in ("done", "refused"):
         world.wait_for_state(PIPELINE, run, f"{name}.gate", "skipped")
     assert (promoted(world, "done"), promoted(world, "refused")) == (1, 0)
+
+
+def test_a_project_that_was_away_comes_back_with_all_it_knew(world: World, run: str) -> None:
+    """Guard: `tie`. Without it Airflow deletes the metadata and all that has seen no event."""
+    pipeline, metadata = "calm.pipeline.app", "airfreight://calm/metadata"
+    kept = (metadata, "airfreight://calm/stages/dev/register", "airfreight://calm/warehouses/app")
+    file = world.folder / "dags" / "calm.py"
+    own = run_id_of(world.wait_for_freight("calm", 1))
+    assert world.wait_for_run(pipeline, own) == "success"
+    eventually(lambda: world.holds("calm", "dev"))
+    RegisterStore(world, metadata).set("stage/dev", {"owner": "alice"})
+    before = [world.register(uri) for uri in kept]
+    source = file.read_text()
+    file.unlink()
+    eventually(lambda: world.get(f"/dags/{pipeline}")["is_stale"])
+    time.sleep(CLEANUPS)
+    file.write_text(source)
+    eventually(lambda: not world.get(f"/dags/{pipeline}")["is_stale"])
+    assert [world.register(uri) for uri in kept] == before
 
 
 def test_an_added_stage_takes_its_candidate_and_a_renamed_one_asks_anew(

@@ -43,7 +43,9 @@ def test_the_command_shows_approves_promotes_and_answers(world: World) -> None:
         world, PROJECT, "approve", "--freight-alias", alias, "--stage", "lab"
     )
     assert (code, err) == (0, ""), out
-    assert f"approved/{freight['name']}" in world.register(f"airfreight://{PROJECT}/stages/lab")
+    assert f"approved/{freight['name']}" in world.register(
+        f"airfreight://{PROJECT}/stages/lab/register"
+    )
 
     folder = str(world.folder / "include" / "pipelines")
     code, out, err = call(

@@ -25,7 +25,7 @@ def test_a_run_whose_dev_promotion_failed_is_red_and_names_the_cause(world: Worl
     states = world.states(pipeline, run)
     assert states["dev.promote"] == states["outcome"] == "failed"
     assert states["staging.gate"] == states["staging.promote"] == "skipped"
-    promotions = world.register("airfreight://fails/stages/dev")["promotions"]
+    promotions = world.register("airfreight://fails/stages/dev/register")["promotions"]
     assert [row["phase"] for row in promotions] == ["Failed"]
     # A refresh does not try again what failed last.
     refresh = world.trigger("fails.warehouse.app")

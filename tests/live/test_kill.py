@@ -66,7 +66,7 @@ def test_a_task_killed_between_any_two_steps_leaves_one_commit(
     assert name in world.barrier.killed
     commits = [sha for sha, message in world.git.log("kill") if message == f"promote to {name}"]
     assert len(commits) == 1
-    register = world.register(f"airfreight://{PROJECT}/stages/{name}")
+    register = world.register(f"airfreight://{PROJECT}/stages/{name}/register")
     promotion = register[f"promotion/{register['promotions'][0]['name']}"]
     assert promotion["status"]["state"]["s3"]["commit"] in {sha for sha, _ in world.git.log("kill")}
     assert len(register["promotions"]) == 1

@@ -84,7 +84,7 @@ def test_a_newer_freight_supersedes_the_request_of_an_older_one(path: World) -> 
     assert path.wait_for_run(PIPELINE, older) == "success"
     said = f"superseded by {newer['alias']}"
     assert said in path.log(PIPELINE, older, "prod.gate")
-    closed = path.register(f"airfreight://{PROJECT}/stages/prod")[f"closed/{older}"]
+    closed = path.register(f"airfreight://{PROJECT}/stages/prod/register")[f"closed/{older}"]
     assert said in closed["reason"]
 
 
@@ -103,7 +103,9 @@ def test_a_rollback_of_staging_holds_it_until_the_candidate_is_promoted(path: Wo
     run = path.trigger(PIPELINE, {"freight": first["alias"], "stages": ["staging"]})
     assert path.wait_for_run(PIPELINE, run) == "success"
     assert overlay(path, "staging") == OVERLAY.replace('"0.0.0"', "1.0.0")
-    hold = path.register(f"airfreight://{PROJECT}/stages/staging")["hold/Warehouse/guestbook"]
+    hold = path.register(f"airfreight://{PROJECT}/stages/staging/register")[
+        "hold/Warehouse/guestbook"
+    ]
     assert hold["freight"] == first["name"]
     assert hold["actor"] == "admin"
 
@@ -115,7 +117,7 @@ def test_a_rollback_of_staging_holds_it_until_the_candidate_is_promoted(path: Wo
 
     run = path.trigger(PIPELINE, {"freight": held["name"][:10], "stages": ["staging"]})
     assert path.wait_for_run(PIPELINE, run) == "success"
-    staging = path.register(f"airfreight://{PROJECT}/stages/staging")
+    staging = path.register(f"airfreight://{PROJECT}/stages/staging/register")
     assert "hold/Warehouse/guestbook" not in staging
     assert overlay(path, "staging") == OVERLAY.replace('"0.0.0"', "1.0.3")
     assert newest["name"] != held["name"]

@@ -119,7 +119,7 @@ def play_argocd(world: World) -> str:
     add_application(world, "shop-dev", "argocd", "dev", "main")
     run = begin(world, "argocd", "argocd/shop")
     carry_out(world, "shop-dev", "argocd", "main", health="Progressing")
-    register = "airfreight://argocd/stages/dev"
+    register = "airfreight://argocd/stages/dev/register"
     eventually(lambda: "its health is Progressing" in str(world.register(register)))
     world.argocd.change({"status": {"health": {"status": "Healthy"}}}, "shop-dev")
     assert world.wait_for_run("argocd.pipeline.shop", run) == "success"
@@ -181,7 +181,9 @@ def carry_out(
 
 def syncs(world: World, name: str, stage_name: str) -> list[dict[str, Any]]:
     """Return the syncs that were begun for what the Stage holds."""
-    promotion = world.register(f"airfreight://{name}/stages/{stage_name}")["current"]["promotion"]
+    promotion = world.register(f"airfreight://{name}/stages/{stage_name}/register")["current"][
+        "promotion"
+    ]
     info = {"name": "kargo.akuity.io/promotion", "value": promotion}
     return [operation for operation in world.argocd.begun if info in operation["info"]]
 
@@ -277,7 +279,7 @@ def test_a_pull_request_is_merged_by_the_promotion_in_uat_and_by_a_person_in_pro
     for name, one in zip(("uat", "prod"), hosting.requests, strict=True):
         assert one.title == f"Promote {alias} to {name}"
         assert world.git.read(REQUESTS, "main", f"envs/{name}.yaml") == "image:\n  tag: 1.0.0"
-        held = world.register(f"airfreight://pull-request/stages/{name}")["current"]
+        held = world.register(f"airfreight://pull-request/stages/{name}/register")["current"]
         assert one.source == f"kargo/promotion/{held['promotion']}"
     messages = [message for _, message in world.git.log(REQUESTS)]
     assert messages.count("First") == 1

@@ -32,7 +32,9 @@ def test_freight_is_forwarded_and_one_of_two_upstreams_is_enough(world: World) -
     states = world.states(PIPELINE, run)
     assert states["any.verify"] == states["flow.forward"] == states["prod.verify"] == "success"
     assert "west.promote: failed: west is down" in world.log(PIPELINE, run, "outcome")
-    assert f"verified/{freight['name']}" in world.register("airfreight://shapes/stages/flow")
+    assert f"verified/{freight['name']}" in world.register(
+        "airfreight://shapes/stages/flow/register"
+    )
     refused = world.trigger(PIPELINE, {"freight": freight["alias"], "stages": ["flow"]})
     assert world.wait_for_run(PIPELINE, refused) == "failed"
     assert "only forwards Freight" in world.log(PIPELINE, refused, "freight")

@@ -51,7 +51,7 @@ def commits(world: World, name: str) -> list[str]:
 
 
 def promotions(world: World, name: str) -> list[tuple[str, str]]:
-    register = world.register(f"airfreight://{PROJECT}/stages/{name}")
+    register = world.register(f"airfreight://{PROJECT}/stages/{name}/register")
     return [
         (row["phase"], register[f"promotion/{row['name']}"]["status"]["phase"])
         for row in register["promotions"]

@@ -109,7 +109,7 @@ def run(world: World, pods: PodServer) -> str:
 
 def promotion(world: World, run: str, name: str = "prod") -> dict[str, Any]:
     """Return how far the run's Promotion got."""
-    register = world.register(f"airfreight://{PROJECT}/stages/{name}")
+    register = world.register(f"airfreight://{PROJECT}/stages/{name}/register")
     found: dict[str, Any] = register[f"promotion/{register[f'run/{run}']['promotion']}"]["status"]
     return found
 

@@ -39,7 +39,7 @@ def promoted(world: World, name: str) -> int:
     """Return how often the Stage's steps ran; the register must tell the same."""
     alias = world.freight(PROJECT)[0]["alias"]
     count = world.barrier.names("round-").count(f"round-{name}-{alias}")
-    register = world.register(f"airfreight://{PROJECT}/stages/{name}")
+    register = world.register(f"airfreight://{PROJECT}/stages/{name}/register")
     assert len(register.get("promotions", [])) == count
     return count
 
@@ -77,7 +77,7 @@ def test_a_posted_asset_event_is_no_decision(world: World, run: str) -> None:
         "decidedAt": datetime.now(UTC).isoformat(),
     }
     body = {
-        "asset_id": world.asset_id(f"airfreight://{PROJECT}/stages/posted/log"),
+        "asset_id": world.asset_id(f"airfreight://{PROJECT}/stages/posted/register"),
         "extra": extra,
     }
     world.rest.post("/api/v2/assets/events", json=body).raise_for_status()

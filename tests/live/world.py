@@ -238,7 +238,7 @@ class World:
 
     def holds(self, project: str, stage: str) -> str | None:
         """Return the alias of the Freight that a Stage holds."""
-        current = self.register(f"airfreight://{project}/stages/{stage}").get("current")
+        current = self.register(f"airfreight://{project}/stages/{stage}/register").get("current")
         if current is None:
             return None
         name = next(iter(current["items"].values()))
@@ -303,6 +303,8 @@ def running_world(extra_env: Mapping[str, str] | None = None) -> Iterator[World]
         "AIRFLOW__AIRFREIGHT__ALLOW_CREDENTIALS_OVER_HTTP": "True",
         "AIRFLOW__AIRFREIGHT__ALLOW_LOOPBACK": "True",
         "AIRFLOW__AIRFREIGHT__GATE_LOOK_INTERVAL": "45",
+        # So that what Airflow forgets when a DAG is away is forgotten while a test looks.
+        "AIRFLOW__SCHEDULER__PARSING_CLEANUP_INTERVAL": "5",
         "AIRFLOW__AIRFREIGHT__WORKSPACE_FOLDER": str(folder / "workspace"),
     }
     with (

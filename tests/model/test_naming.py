@@ -57,7 +57,7 @@ def test_airflow_leaves_every_asset_as_it_is(project, name):
         naming.warehouse_asset,
         naming.watch_asset,
         naming.stage_asset,
-        naming.stage_log_asset,
+        naming.stage_register_asset,
     ):
         uri = uri_of(project, name)
         assert Asset(name=uri, uri=uri).uri == uri

@@ -108,7 +108,7 @@ class Site:
         self._events: dict[Any, list[Any]] = {}
         web = WarehouseRegister(self._stores[assets.warehouses["web"]])
         self._freight, _ = web.register(content("1.0.0"), datetime.now(UTC))
-        self.register = StageRegister(self._stores[assets.stages["prod"]])
+        self.register = StageRegister(self._stores[assets.stage_registers["prod"]])
         self.requests = supervisor.requests
         self.arrived = folder / "arrived"
         self._begin()

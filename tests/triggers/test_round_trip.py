@@ -16,12 +16,15 @@ from airflow.serialization.encoders import encode_trigger
 from airflow.triggers.base import BaseEventTrigger, BaseTrigger
 
 import airfreight.triggers
-from airfreight.model.warehouse import ImageSubscription
+from airfreight.model.subscription import ImageSubscription, Subscription
 from airfreight.triggers.warehouse import WarehouseTrigger
 
-SUBSCRIPTION = ImageSubscription(
+IMAGE = ImageSubscription(
     repo_url="registry.example/web", constraint="^1.0.0", ignore_tags_regexes=("-rc",)
-).model_dump(mode="json", by_alias=True)
+)
+SUBSCRIPTION = Subscription(name="web", image=IMAGE).model_dump(
+    mode="json", by_alias=True, exclude_defaults=True
+)
 
 # For each trigger a value of its own for every argument, none of them a default.
 SAMPLES: dict[type[BaseTrigger], dict[str, Any]] = {

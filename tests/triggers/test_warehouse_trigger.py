@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Iterable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from airfreight.model.warehouse import ImageSubscription
+from airfreight.errors import ArtifactError
 from airfreight.runtime.watch import COMPARE_AFTER, HANDLED, REPEAT_AFTER
+from airfreight.sources.base import Access, Source
 from airfreight.triggers.warehouse import WarehouseTrigger
 
 REPOSITORY = "registry.example/web"
@@ -26,6 +27,17 @@ class Store:
         return default if self.handled is None else self.handled
 
 
+class Tags:
+    """A source whose poll lists versions, of which it takes the greatest; it refuses to judge what holds a ``?``."""
+
+    url = REPOSITORY
+
+    async def mark(self, seen: Any, access: Access) -> str:
+        if any("?" in tag for tag in seen):
+            raise ArtifactError("cannot be judged")
+        return max(seen, default="")
+
+
 class Watcher(WarehouseTrigger):
     """A trigger whose clock stands where the test puts it."""
 
@@ -34,18 +46,18 @@ class Watcher(WarehouseTrigger):
     def clock(self) -> float:
         return self.now
 
+    def source(self) -> Source:
+        return cast(Source, Tags())
 
-def watcher(handled: Any = None, **subscription: Any) -> Watcher:
-    document = ImageSubscription(repo_url=REPOSITORY, **subscription)
-    made = Watcher(
-        warehouse="shop/web", subscription=document.model_dump(mode="json", by_alias=True)
-    )
+
+def watcher(handled: Any = None, interval: float = 10.0) -> Watcher:
+    made = Watcher(warehouse="shop/web", subscription={}, poke_interval=interval)
     made.asset_state_store = Store(handled)  # type: ignore[assignment]
     return made
 
 
 def tags(*names: str) -> dict[str, Any]:
-    return {"tags": list(names)}
+    return {"seen": list(names)}
 
 
 async def fired(made: Watcher, polls: Iterable[Any]) -> list[str]:
@@ -116,24 +128,20 @@ async def test_a_failed_poll_is_not_taken_for_an_empty_repository():
     assert await fired(watcher(HANDLED_1_0), polls) == ["1.1.0"]
 
 
-QUIET = {
-    "outside the constraint": ({"constraint": "^1.0.0"}, ("2.0.0", "1.0.0")),
-    "ignored": ({"ignore_tags_regexes": ("-rc",)}, ("1.1.0-rc.1", "1.0.0")),
-    "not a version": ({}, ("latest", "1.0.0")),
-    "older": ({}, ("0.9.0", "1.0.0")),
-    "nothing is left": ({}, ()),
-}
-
-
-@pytest.mark.parametrize(("subscription", "names"), QUIET.values(), ids=QUIET)
-async def test_a_tag_that_the_subscription_does_not_select_fires_nothing(subscription, names):
-    assert await fired(watcher(HANDLED_1_0, **subscription), [tags(*names)]) == []
+@pytest.mark.parametrize("names", [("1.0.0", "0.9.0"), ()], ids=["older", "nothing is left"])
+async def test_what_the_subscription_does_not_take_fires_nothing(names):
+    assert await fired(watcher(HANDLED_1_0), [tags(*names)]) == []
 
 
 async def test_a_subscription_that_cannot_be_evaluated_fires_nothing_and_goes_on():
     """The stream is shared: what one subscription raises would end the watchers of all."""
-    made = watcher(None, constraint="not a constraint")
-    assert await fired(made, [tags("1.0.0"), tags("1.1.0")]) == []
+    assert await fired(watcher(), [tags("1.0.0?"), tags("1.1.0")]) == ["1.1.0"]
+
+
+async def test_what_cannot_be_handled_wakes_a_warehouse_once_an_interval():
+    interval = 3 * REPEAT_AFTER
+    polls = [tags("1.1.0"), REPEAT_AFTER, tags("1.1.0"), interval - REPEAT_AFTER, tags("1.1.0")]
+    assert await fired(watcher(HANDLED_1_0, interval), polls) == ["1.1.0", "1.1.0"]
 
 
 async def test_what_was_handled_of_another_repository_does_not_count():
@@ -147,8 +155,8 @@ async def test_a_store_that_holds_something_else_counts_as_nothing_handled(junk)
 
 
 def sharing(**fields: Any) -> object:
-    subscription = {"repoURL": REPOSITORY, **fields.pop("subscription", {})}
-    known = {"warehouse": "shop/web", "subscription": subscription}
+    image = {"repoURL": REPOSITORY, **fields.pop("subscription", {})}
+    known = {"warehouse": "shop/web", "subscription": {"image": image}}
     return WarehouseTrigger(**{**known, **fields}).shared_stream_key()
 
 

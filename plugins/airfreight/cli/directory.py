@@ -17,7 +17,7 @@ from airfreight.model.naming import (
     GATE,
     PROMOTE,
     pipeline_dag_id,
-    stage_asset,
+    stage_register_asset,
     stage_task_id,
     warehouse_asset,
 )
@@ -79,7 +79,7 @@ class Directory:
 def read_directory(assets: Iterable[AssetInfo]) -> Directory:
     """Return the directory that these assets make; those of other kinds are passed by."""
     listed = list(assets)
-    return Directory(_places(listed, warehouse_asset), _places(listed, stage_asset))
+    return Directory(_places(listed, warehouse_asset), _places(listed, stage_register_asset))
 
 
 def _places(assets: list[AssetInfo], uri_of: Callable[[str, str], str]) -> tuple[Place, ...]:
@@ -92,7 +92,7 @@ def _place(asset: AssetInfo, uri_of: Callable[[str, str], str]) -> Place | None:
         parts = urlsplit(asset.uri)
     except ValueError:
         return None
-    project, name = parts.netloc, parts.path.rpartition("/")[2]
+    project, name = parts.netloc, "".join(parts.path.split("/")[2:3])
     if uri_of(project, name) != asset.uri:
         return None
     prefix = pipeline_dag_id(project, "")

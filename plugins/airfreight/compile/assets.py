@@ -9,7 +9,7 @@ from airfreight.model.naming import (
     asset_alias,
     metadata_asset,
     stage_asset,
-    stage_log_asset,
+    stage_register_asset,
     warehouse_asset,
     watch_asset,
 )
@@ -25,13 +25,14 @@ def pipeline_assets(project: str, pipeline: Pipeline) -> PipelineAssets:
     warehouses = {w.name: _asset(warehouse_asset(project, w.name)) for w in pipeline.warehouses}
     watches = {w.name: _asset(watch_asset(project, w.name)) for w in pipeline.warehouses}
     stages = {s.name: _asset(stage_asset(project, s.name)) for s in pipeline.stages}
-    logs = {s.name: _asset(stage_log_asset(project, s.name)) for s in pipeline.stages}
-    tied = [*warehouses.values(), *stages.values(), *logs.values()]
+    registers = {s.name: _asset(stage_register_asset(project, s.name)) for s in pipeline.stages}
+    metadata = _asset(metadata_asset(project))
+    emitted = [*warehouses.values(), *stages.values(), *registers.values(), metadata]
     return PipelineAssets(
         warehouses=warehouses,
         watches=watches,
         stages=stages,
-        logs=logs,
-        metadata=_asset(metadata_asset(project)),
-        aliases={asset.uri: AssetAlias(asset_alias(asset.uri)) for asset in tied},
+        stage_registers=registers,
+        metadata=metadata,
+        aliases={asset.uri: AssetAlias(asset_alias(asset.uri)) for asset in emitted},
     )

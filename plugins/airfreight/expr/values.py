@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
-from datetime import tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Any, TypeAlias
 
 from airfreight.errors import ExpressionError
@@ -75,6 +75,13 @@ class Moment:
 
     nanoseconds: int
     zone: tzinfo
+
+    @classmethod
+    def of(cls, moment: datetime) -> Moment:
+        """Return an aware datetime as a time in UTC."""
+        since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+        microseconds = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+        return cls(microseconds * 1_000, UTC)
 
 
 @dataclass(frozen=True, order=True)

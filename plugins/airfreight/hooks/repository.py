@@ -15,8 +15,10 @@ from airfreight.hooks.configuration import read_settings
 from airfreight.model.credential import Credential
 from airfreight.model.project import RepositoryCredential
 from airfreight.runtime.credentials import find_connection
-from airfreight.runtime.logins import Logins
+from airfreight.runtime.repository_logins import RepositoryLogins
+from airfreight.runtime.settings import Settings
 from airfreight.runtime.token_connections import ConnectionFields, Repository
+from airfreight.sources.base import Access, Source, SourceSettings
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -61,12 +63,14 @@ class RepositoryHook(BaseHook):
 
         Raises SettingsError where the Connection is missing or not usable, ArtifactError where no token can be had.
         """
-        return Logins(self.tokens, read_settings()).open(self._fields(), self.repository)
+        return RepositoryLogins(self.tokens, read_settings()).open(self._fields(), self.repository)
 
     async def aget_conn(self) -> Credential | None:
         """Return the same from within a trigger, without blocking the event loop."""
         settings = await asyncio.to_thread(read_settings)
-        return await Logins(self.tokens, settings).aopen(await self._afields(), self.repository)
+        return await RepositoryLogins(self.tokens, settings).aopen(
+            await self._afields(), self.repository
+        )
 
     def _fields(self) -> ConnectionFields | None:
         if not self.repository_conn_id:
@@ -105,6 +109,18 @@ def _missing(connection_id: str) -> SettingsError:
     )
 
 
+async def source_access(connection_id: str, source: Source, project: str = "") -> Access:
+    """Return what a trigger may use to look at a project's source, without blocking the event loop."""
+    repository = Repository(source.credential_kind, source.credential_url, project)
+    credential = await RepositoryHook(connection_id, repository).aget_conn()
+    return access_of(credential, await asyncio.to_thread(read_settings))
+
+
+def access_of(credential: Credential | None, settings: Settings) -> Access:
+    """Return what may be used to look at a source with this login."""
+    return Access(credential, SourceSettings.of(settings), settings.cache())
+
+
 class ConnectionCredentials:
     """Finds the login for a repository among a project's credentials; steps see nothing else of Airflow."""
 
@@ -116,3 +132,9 @@ class ConnectionCredentials:
         """Return the login of `kind` (git, helm, image) for `url`, or None for an anonymous visit."""
         connection_id = find_connection(self._credentials, self._project, kind, url)
         return RepositoryHook(connection_id or "", Repository(kind, url, self._project)).get_conn()
+
+    def access(self, source: Source) -> Access:
+        """Return what a task may use to look at a source."""
+        kind = source.credential_kind
+        credential = self.find(kind, source.credential_url) if kind else None
+        return access_of(credential, read_settings())

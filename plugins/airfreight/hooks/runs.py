@@ -22,7 +22,8 @@ from airfreight.errors import AirfreightError
 ENDED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 
 
-def _send(message: Any) -> Any:
+def send(message: Any) -> Any:
+    """Send a message to the task's supervisor and return its answer."""
     # SUPERVISOR_COMMS is set when the task starts: an import at module level would find it missing.
     from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
 
@@ -41,7 +42,7 @@ class SeenRun:
 def read_run(dag_id: str, run_id: str) -> SeenRun | None:
     """Return a run, or None where there is none."""
     try:
-        answer = _send(GetDagRun(dag_id=dag_id, run_id=run_id))
+        answer = send(GetDagRun(dag_id=dag_id, run_id=run_id))
     except AirflowRuntimeError:
         return None
     if not isinstance(answer, DagRunResult):
@@ -58,7 +59,7 @@ def trigger_run(dag_id: str, run_id: str, conf: dict[str, Any], note: str) -> bo
 
     Raises AirfreightError where Airflow refuses.
     """
-    answer = _send(TriggerDagRun(dag_id=dag_id, run_id=run_id, conf=conf, note=note))
+    answer = send(TriggerDagRun(dag_id=dag_id, run_id=run_id, conf=conf, note=note))
     if not isinstance(answer, ErrorResponse):
         return True
     if answer.error is not None and answer.error.name == "DAGRUN_ALREADY_EXISTS":
@@ -101,4 +102,4 @@ def skip_tasks(task_ids: Iterable[str]) -> None:
     """Set these tasks of the running task's run to skipped, in one call."""
     tasks: list[str | tuple[str, int]] = list(task_ids)
     if tasks:
-        _send(SkipDownstreamTasks(tasks=tasks))
+        send(SkipDownstreamTasks(tasks=tasks))

@@ -65,13 +65,16 @@ def watch_asset(project: str, warehouse: str) -> str:
 
 
 def stage_asset(project: str, stage: str) -> str:
-    """Return the URI of a Stage's asset: its register, and an event per verified arrival."""
+    """Return the URI of the asset that announces what arrives in a Stage, for other DAGs to be scheduled on."""
     return f"{_SCHEME}://{project}/stages/{stage}"
 
 
-def stage_log_asset(project: str, stage: str) -> str:
-    """Return the URI of the asset that carries a Stage's decisions and arrivals as events."""
-    return f"{stage_asset(project, stage)}/log"
+def stage_register_asset(project: str, stage: str) -> str:
+    """Return the URI of the asset whose state store is a Stage's register; its events are decisions and arrivals.
+
+    It is not the asset that announces arrivals: what ties a register (`hooks.ties`) is an event.
+    """
+    return f"{stage_asset(project, stage)}/register"
 
 
 def metadata_asset(project: str) -> str:

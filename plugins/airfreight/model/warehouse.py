@@ -9,28 +9,7 @@ from pydantic import Field
 
 from airfreight.model.base import Duration, Model, Name
 from airfreight.model.freight import FreightOrigin
-
-
-class ImageSubscription(Model):
-    """A repository of container images and the rule that picks from it."""
-
-    repo_url: str = Field(alias="repoURL", pattern=r"^[\w.-]+(:\d+)?(/[\w.-]+)*$")
-    image_selection_strategy: Literal["SemVer", "Lexical", "NewestBuild", "Digest"] = "SemVer"
-    strict_semvers: bool = True
-    constraint: str = ""
-    allow_tags_regexes: tuple[str, ...] = ()
-    ignore_tags_regexes: tuple[str, ...] = ()
-    platform: str = ""
-    cache_by_tag: bool = False
-    insecure_skip_tls_verify: bool = Field(default=False, alias="insecureSkipTLSVerify")
-    discovery_limit: int = Field(default=20, ge=1, le=100)
-
-
-class Subscription(Model):
-    """One entry of `spec.subscriptions`."""
-
-    name: str = ""
-    image: ImageSubscription
+from airfreight.model.subscription import Subscription
 
 
 class FreightCreationCriteria(Model):

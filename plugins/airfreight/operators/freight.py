@@ -9,7 +9,9 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from airfreight.errors import RefusedError
 from airfreight.hooks.runs import ENDED, skip_tasks, task_states
+from airfreight.hooks.state_store import AssetStateStore
 from airfreight.hooks.step_context import drop_kept_workdir
+from airfreight.hooks.ties import tie
 from airfreight.model.freight import Freight
 from airfreight.model.naming import GATE, PROMOTE, stage_task_id
 from airfreight.model.stage import Stage
@@ -51,8 +53,9 @@ class FreightOperator(BaseOperator):
         request = read_request(context["dag_run"].conf or {}, stages)
         if isinstance(request, Abort):
             return self._abort(request, context)
+        self._tie_registers(context)
         registers = self.runtime.registers(
-            self.runtime.assets.warehouses, self.runtime.assets.stages, context
+            self.runtime.assets.warehouses, self.runtime.assets.stage_registers, context
         )
         freight = registers.resolve(request.freight)
         self._check_stages(request, freight, stages, registers)
@@ -67,6 +70,11 @@ class FreightOperator(BaseOperator):
             )
         self.log.info("Freight %s is %s", freight.alias, freight.name)
         return freight.to_json()
+
+    def _tie_registers(self, context: Context) -> None:
+        assets = self.runtime.assets
+        tied = [(asset, assets.alias_of(asset)) for asset in assets.kept]
+        tie(context, tied, AssetStateStore(context, assets.metadata))
 
     def _check_stages(
         self,
@@ -110,7 +118,7 @@ class FreightOperator(BaseOperator):
             self.log.info("%s approved %s for Stage %s", actor, freight.alias, name)
 
     def _abort(self, request: Abort, context: Context) -> dict[str, Any]:
-        registers = self.runtime.registers((), self.runtime.assets.stages, context)
+        registers = self.runtime.registers((), self.runtime.assets.stage_registers, context)
         facts = run_facts(context)
         for name in request.stages:
             _check_abortable(facts.dag_id, request.run_id, name)

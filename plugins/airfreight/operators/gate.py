@@ -190,10 +190,10 @@ class GateOperator(HITLOperator):
             digest=digest,
             decided_at=utc_now(),
         )
-        log_asset = self.runtime.assets.logs[self.stage_name]
-        alias = self.runtime.assets.alias_of(log_asset)
+        register = self.runtime.assets.stage_registers[self.stage_name]
+        alias = self.runtime.assets.alias_of(register)
         extra = decision.model_dump(mode="json", by_alias=True)
-        context["outlet_events"][alias].add(log_asset, extra=extra)
+        context["outlet_events"][alias].add(register, extra=extra)
         self.log.info(
             "%s goes on to %s: %s",
             freight.alias,

@@ -47,7 +47,7 @@ class OutcomeOperator(BaseOperator):
         failed = {task for task, state in states.items() if state == "failed"}
         if not failed:
             return
-        registers = self.runtime.registers((), self.runtime.assets.stages, context)
+        registers = self.runtime.registers((), self.runtime.assets.stage_registers, context)
         self._end_promotions(failed, registers, facts.run_id)
         causes = [f"{FREIGHT} failed; its log says why"] if FREIGHT in failed else []
         for stage in self.runtime.pipeline.stages:

@@ -48,15 +48,20 @@ class Subject:
 class PipelineAssets:
     """The assets of a pipeline by the names of its Warehouses and Stages; `aliases` by asset URI.
 
-    `metadata` is the project's own: pipelines share it.
+    `stages` announce arrivals, `stage_registers` keep what is true. `metadata` is the project's: pipelines share it.
     """
 
     warehouses: Mapping[str, Asset]
     watches: Mapping[str, Asset]
     stages: Mapping[str, Asset]
-    logs: Mapping[str, Asset]
+    stage_registers: Mapping[str, Asset]
     aliases: Mapping[str, AssetAlias]
     metadata: Asset
+
+    @property
+    def kept(self) -> tuple[Asset, ...]:
+        """The assets with state of Stages and of the project; what a Warehouse knows is tied by what it discovers."""
+        return (*self.stage_registers.values(), self.metadata)
 
     def alias_of(self, asset: Asset) -> AssetAlias:
         """Return the alias that ties `asset`."""
@@ -80,16 +85,15 @@ class PipelineRuntime:
         warehouses = {request.origin.name for request in stage.requested_freight}
         upstreams = {name for request in stage.requested_freight for name in request.sources.stages}
         return warehouses & self.assets.warehouses.keys(), {stage.name} | (
-            upstreams & self.assets.stages.keys()
+            upstreams & self.assets.stage_registers.keys()
         )
 
     def inlets_of(self, stage: Stage) -> list[Asset]:
-        """Return the assets whose state stores the tasks of `stage` read or write, and its log."""
+        """Return the assets whose state stores the tasks of `stage` read or write."""
         warehouses, stages = self.sources_of(stage)
         return [
             *(self.assets.warehouses[name] for name in sorted(warehouses)),
-            *(self.assets.stages[name] for name in sorted(stages)),
-            self.assets.logs[stage.name],
+            *(self.assets.stage_registers[name] for name in sorted(stages)),
         ]
 
     def subject(self, stage_name: str, context: Context) -> Subject:
@@ -111,7 +115,7 @@ class PipelineRuntime:
                 for name in warehouses
             },
             stages={
-                name: StageRegister(AssetStateStore(context, self.assets.stages[name]))
+                name: StageRegister(AssetStateStore(context, self.assets.stage_registers[name]))
                 for name in stages
             },
         )
@@ -143,7 +147,7 @@ def stage_task_ids(stage: Stage) -> list[str]:
 def upstreams_have_ended(runtime: PipelineRuntime, stage: Stage, facts: RunFacts) -> bool:
     """Say whether nothing in this run can make its Freight available to `stage` any more."""
     names = {name for request in stage.requested_freight for name in request.sources.stages}
-    known = names & runtime.assets.stages.keys()
+    known = names & runtime.assets.stage_registers.keys()
     last = [stage_task_ids(runtime.stage(name))[-1] for name in sorted(known)]
     states = task_states(facts.dag_id, facts.run_id, last) if last else {}
     return all(state in ENDED for state in states.values())

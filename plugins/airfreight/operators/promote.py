@@ -177,7 +177,9 @@ class PromoteOperator(BaseOperator):
     def _begin(self, context: Context, subject: Subject, fence: Fence) -> PromotionRecord:
         facts, now = run_facts(context), utc_now()
         stage, freight, registers = subject.stage, subject.freight, subject.registers
-        mine = read_decision(context, self._log, facts.dag_id, facts.run_id, self._task(GATE))
+        mine = read_decision(
+            context, self._register_asset, facts.dag_id, facts.run_id, self._task(GATE)
+        )
         if mine is None:
             raise AirfreightError(
                 f"the gate of {stage.name} made no decision in this run; clear it to ask again"
@@ -214,7 +216,7 @@ class PromoteOperator(BaseOperator):
         def has_ended(dag_id: str, run_id: str) -> bool:
             return promotion_has_ended(dag_id, run_id, self._task(PROMOTE), self._task(VERIFY))
 
-        others = decisions_of(context, self._log, mine.dag_id, self._task(GATE))
+        others = decisions_of(context, self._register_asset, mine.dag_id, self._task(GATE))
         first = goes_first(mine, others, register, has_ended)
         if first:
             self.log.info(
@@ -315,7 +317,7 @@ class PromoteOperator(BaseOperator):
             "promotion": record.promotion.name,
             "stage": self.stage_name,
         }
-        for asset in (self.runtime.assets.stages[self.stage_name], self._log):
+        for asset in (self.runtime.assets.stages[self.stage_name], self._register_asset):
             context["outlet_events"][self.runtime.assets.alias_of(asset)].add(asset, extra=extra)
 
     def _skip(self, reason: str) -> NoReturn:
@@ -327,5 +329,5 @@ class PromoteOperator(BaseOperator):
         return stage_task_id(self.stage_name, task)
 
     @property
-    def _log(self) -> Any:
-        return self.runtime.assets.logs[self.stage_name]
+    def _register_asset(self) -> Any:
+        return self.runtime.assets.stage_registers[self.stage_name]

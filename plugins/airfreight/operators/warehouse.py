@@ -67,6 +67,8 @@ class TriggerPipelineOperator(BaseOperator):
             raise AirfreightError(
                 f"task {self.sensor_task_id} returned no Freight of the register; its XCom may have been changed"
             )
+        if register.is_by_hand(freight.name):
+            raise AirflowSkipException("put together by hand: whoever wants it promotes it by name")
         run_id = register.run_of(freight.name) or self._give_run(freight)
         register.record_run(freight.name, run_id)
         mark_handled(context, self.runtime, self.warehouse, self.sensor_task_id)
@@ -130,7 +132,7 @@ class PromoteAvailableOperator(BaseOperator):
         """Return the ids of the runs that were triggered."""
         skip_in_backfill(context)
         assets = self.runtime.assets
-        registers = self.runtime.registers(assets.warehouses, assets.stages, context)
+        registers = self.runtime.registers(assets.warehouses, assets.stage_registers, context)
         runs = [
             self._promote(stage, registers)
             for stage in self.runtime.pipeline.stages

@@ -28,3 +28,13 @@ def ambient_provider(repository: Repository, settings: Settings) -> TokenProvide
     if is_azure(host) and "azure" in allowed:
         return AcrTokens(_WHOSE, AzureIdentity(), host)
     return None
+
+
+def ambient_scope(repository: Repository) -> str:
+    """Return the project where the worker acts in a role of the project's own, so that no other sees what it sees.
+
+    Empty where no cloud is asked: there all visitors without a Connection are anonymous.
+    """
+    host = repository.registry
+    is_cloud = region_of(host) is not None or is_google(host) or is_azure(host)
+    return repository.project if is_cloud else ""

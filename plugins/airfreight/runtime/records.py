@@ -12,11 +12,12 @@ from airfreight.model.promotion import Promotion, PromotionPhase, PromotionStatu
 
 
 class IndexEntry(Model):
-    """One Freight in its Warehouse's index."""
+    """One Freight in its Warehouse's index; `by_hand`: put together by a person, and no Stage takes it by itself."""
 
     name: str
     alias: str
     discovered_at: datetime
+    by_hand: bool = False
 
 
 class Holding(Model):

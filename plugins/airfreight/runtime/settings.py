@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Final
 
 from airfreight.errors import SettingsError
@@ -30,6 +32,10 @@ class Settings:
     """Clouds in which the worker's own identity opens registries that no Secret names: aws, google, azure, separated by
     commas. Empty, so none: a pipeline author must not come by that identity by naming a host."""
 
+    allow_file_objects: bool = False
+    """Whether a subscription of the kind object may name files of the machine that looks. Off: a manifest must not tell
+    what lies there; on where all of them mount one storage."""
+
     allow_loopback: bool = False
     """Whether http and git steps may reach the machine that they run on. Off: a manifest must not reach what else is
     there."""
@@ -52,6 +58,10 @@ class Settings:
     github_push_verify_untrusted_commits: bool = False
     """Whether github-push lets GitHub sign the commits as its own login's. Off: their authors stay, and GitHub shows
     them as not verified."""
+
+    cache_folder: str = ""
+    """Folder of this machine for what was seen of repositories: digests, mirrors. Empty: ``airfreight-cache`` in the
+    system's temporary folder. It may be deleted at any time; the next looks take longer."""
 
     workspace_folder: str = ""
     """Folder for the work directories of running promotions. Empty: ``airfreight`` in the system's temporary folder."""
@@ -86,6 +96,29 @@ class Settings:
     """How git-push brings commits on top of others': AlwaysRebase, RebaseOrMerge, RebaseOrFail, AlwaysMerge or None.
     Kargo's default: the history stays linear."""
 
+    image_registry_rate_limit: int = 20
+    """Requests a second that one process sends to one registry. 20, as in Kargo: registries answer more with 429."""
+
+    image_registry_concurrency: int = 16
+    """Requests that one process has open with one registry. 16: one look has a quarter of them at most, so that a
+    repository which does not answer leaves room for the others."""
+
+    image_registry_backoff: float = 900.0
+    """Seconds for which a repository is left alone at most after errors, and for which a registry's Retry-After counts
+    at most. A quarter of an hour: a fault that ended is noticed by then."""
+
+    image_cache_size: int = 64 * 2**20
+    """Bytes of the cache on disk that says which digests tags had, and what images say of themselves. 64 MiB holds some
+    150,000 tags; one of a full cache is asked again."""
+
+    newest_build_recheck: float = 3600.0
+    """Seconds within which NewestBuild asks each tag that it knows again, spread over them. An hour: twenty thousand
+    tags take a registry's rate limit for a quarter of that. The newest and new tags are asked at every look."""
+
+    cache_by_tag_policy: str = "Allow"
+    """Who decides whether tags are taken for immutable: Allow leaves it to `cacheByTag`, Forbid and Force overrule it,
+    Require refuses subscriptions without it. Kargo's default."""
+
     operators: str = ""
     """Operators that the step airflow may run: a JSON object, name → import path. Empty, so none: an operator may do
     whatever its arguments let it, and those come from manifests."""
@@ -113,6 +146,10 @@ class Settings:
 
     expression_time: float = DEFAULT_LIMITS.time
     """Seconds of processor time of one evaluation. What an expression waits for is not counted."""
+
+    def cache(self) -> Path:
+        """Return the folder for what was seen of repositories."""
+        return Path(self.cache_folder or Path(tempfile.gettempdir()) / "airfreight-cache")
 
     def workspace_lifetime(self) -> timedelta:
         """Return for how long nobody deletes a work directory that is not his own.
@@ -197,7 +234,7 @@ def _not_understood(name: str, expected: str) -> SettingsError:
 
 def _read(field: Field[Any], text: str) -> Any:
     if isinstance(field.default, str):
-        return text
+        return _choice(field.name, text)
     bounds = _BOUNDS.get(field.name)
     try:
         value = _READERS[type(field.default)](text.split("#")[0].strip())
@@ -212,10 +249,22 @@ def _read(field: Field[Any], text: str) -> Any:
     return value
 
 
+def _choice(name: str, text: str) -> str:
+    choices = _CHOICES.get(name)
+    if choices and text not in choices:
+        raise SettingsError(
+            f"setting [{SECTION}] {name}: expected one of {', '.join(choices)}, got {text!r}"
+        )
+    return text
+
+
 _READERS: Final[Mapping[type, Any]] = {
     bool: lambda text: _BOOLS[text.lower()],
     int: int,
     float: float,
+}
+_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
+    "cache_by_tag_policy": ("Forbid", "Allow", "Require", "Force")
 }
 _WORDS: Final[Mapping[type, str]] = {
     bool: "true or false",
@@ -226,6 +275,11 @@ _BOUNDS: Final[Mapping[str, tuple[float, float]]] = {
     _EXPRESSION + limit.name: (limit.metadata["least"], limit.metadata["most"])
     for limit in fields(Limits)
 } | {
+    "image_registry_rate_limit": (1, 10_000),
+    "image_registry_concurrency": (1, 1000),
+    "image_registry_backoff": (1, 86400),
+    "image_cache_size": (2**20, 10**11),
+    "newest_build_recheck": (60, 10**7),
     "max_promotion_duration": (60, 10**9),
     "max_oci_push_artifact_size": (-1, 10**12),
     "max_workspace_size": (2**20, 10**13),

@@ -4,7 +4,7 @@ import ssl
 
 import pytest
 
-from airfreight.runtime.discovery import registry_client, tls_context
+from airfreight.sources.registries import registry_client, tls_context
 
 
 @pytest.mark.parametrize(

@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from airfreight.model.credential import Credential
 from airfreight.model.freight import ChartArtifact, GenericArtifact, GitCommit, ImageArtifact
-from airfreight.runtime.settings import Settings
 
 Artifact = GitCommit | ImageArtifact | ChartArtifact | GenericArtifact
+
+
+@dataclass(frozen=True)
+class SourceSettings:
+    """Settings that sources obey, by the names of the deployment's own; all doors are closed by default."""
+
+    allow_credentials_over_http: bool = False
+    allow_loopback: bool = False
+    allow_file_objects: bool = False
+    image_registry_rate_limit: int = 20
+    image_registry_concurrency: int = 16
+    image_registry_backoff: float = 900.0
+    image_cache_size: int = 64 * 2**20
+    newest_build_recheck: float = 3600.0
+    cache_by_tag_policy: str = "Allow"
+
+    @classmethod
+    def of(cls, settings: object) -> SourceSettings:
+        """Return those of a deployment's settings that concern sources."""
+        return cls(**{field.name: getattr(settings, field.name) for field in fields(cls)})
 
 
 @dataclass(frozen=True)
@@ -24,7 +43,7 @@ class Access:
     """
 
     credential: Credential | None
-    settings: Settings
+    settings: SourceSettings
     cache: Path
 
 
@@ -45,6 +64,16 @@ class Rejected:
 
 
 @dataclass(frozen=True)
+class Fault:
+    """What is wrong with a subscription in a manifest: at which of its fields, and where in a text that is parsed."""
+
+    field: tuple[str | int, ...]
+    message: str
+    hint: str = ""
+    offset: int | None = None
+
+
+@dataclass(frozen=True)
 class Found:
     """One look at a subscription, best first; `rejected` may leave out what lies beyond the discovery limit.
 
@@ -60,8 +89,20 @@ class Source(Protocol):
     """One subscription, ready to be looked at. All I/O is awaited: blocking work belongs in a thread."""
 
     @property
+    def name(self) -> str:
+        """The subscription's name; may be empty."""
+
+    @property
+    def discovery_limit(self) -> int:
+        """The most artifacts that one look returns, where nobody asks for fewer."""
+
+    @property
     def url(self) -> str:
         """What errors, tables and the register call it; unique within a Warehouse."""
+
+    @property
+    def credential_url(self) -> str:
+        """What Secrets know it by, and where a login for it goes."""
 
     @property
     def credential_kind(self) -> str:

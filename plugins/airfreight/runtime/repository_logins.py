@@ -13,7 +13,7 @@ from airfreight.runtime.token_connections import ConnectionFields, Repository, t
 
 
 @dataclass(frozen=True)
-class Logins:
+class RepositoryLogins:
     """Turns Connections into logins.
 
     Both ways raise SettingsError where a Connection is not usable, and as `TokenProvider.fetch` where no token can be

@@ -1,0 +1,192 @@
+"""Objects of S3, Google Cloud Storage or a mounted folder, listed through fsspec as Airflow's ObjectStoragePath does.
+
+A visit without a login is anonymous: what the machine itself may read is no project's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from airfreight.artifacts.documents import Egress
+from airfreight.artifacts.guarded_http import checked_addresses
+from airfreight.artifacts.oci.protocol import read_moment
+from airfreight.errors import (
+    ArtifactError,
+    AuthenticationError,
+    NotFoundError,
+    RefusedError,
+    SettingsError,
+    TransientError,
+)
+
+SCHEMES = ("s3", "gs", "file")
+_EXTRAS = {"s3": "s3fs", "gs": "gcsfs"}
+_SECONDS = 60.0
+_MOST_OBJECTS = 10_000
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """An object at a path below the URL, empty for the URL itself; `tag` changes with its content."""
+
+    path: str
+    tag: str
+    digest: str
+    modified_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Where objects lie: `url` is ``s3://bucket/key``, ``gs://bucket/key`` or ``file:///path``.
+
+    `endpoint` is the server of another S3 than Amazon's, or of another Google Cloud Storage than Google's.
+    """
+
+    url: str
+    endpoint: str = ""
+    region: str = ""
+
+    @property
+    def scheme(self) -> str:
+        """One of `SCHEMES`."""
+        return urlsplit(self.url).scheme
+
+    async def list(self, egress: Egress) -> list[StoredObject]:
+        """Return the object at the URL, or those below it; raises ArtifactError, or SettingsError without the extra."""
+        try:
+            async with asyncio.timeout(_SECONDS):
+                found = await self._list(egress)
+        except TimeoutError:
+            raise TransientError(f"{self.url} was not listed within {_SECONDS:g} s") from None
+        if not found:
+            raise NotFoundError(f"{self.url}: there is no object")
+        if len(found) > _MOST_OBJECTS:
+            raise ArtifactError(
+                f"{self.url} holds more than {_MOST_OBJECTS} objects; make the prefix longer"
+            )
+        base = self._base()
+        return [_object(path.removeprefix(base).strip("/"), info) for path, info in found.items()]
+
+    async def _list(self, egress: Egress) -> dict[str, Any]:
+        if self.scheme == "file":
+            return await asyncio.to_thread(self._list_files)
+        await asyncio.to_thread(self._check_endpoint, egress)
+        filesystem = await asyncio.to_thread(self._filesystem, egress)
+        try:
+            session = await filesystem.set_session()
+            try:
+                found: dict[str, Any] = await filesystem._find(
+                    self._base(), detail=True, maxdepth=None
+                )
+            finally:
+                await session.close()
+        except Exception as error:
+            raise self._fault(error) from None
+        return found
+
+    def _base(self) -> str:
+        parts = urlsplit(self.url)
+        return f"{parts.netloc}{parts.path}".rstrip("/")
+
+    def _list_files(self) -> dict[str, Any]:
+        import fsspec
+
+        found: dict[str, Any] = fsspec.filesystem("file").find(self._base(), detail=True)
+        return found
+
+    def _check_endpoint(self, egress: Egress) -> None:
+        parts = urlsplit(self.endpoint)
+        if not parts.hostname:
+            return
+        try:
+            checked_addresses(
+                parts.hostname, parts.port or 443, allow_loopback=egress.allow_loopback
+            )
+        except RefusedError as error:
+            raise ArtifactError(str(error)) from None
+        except Exception:
+            raise TransientError(f"{parts.hostname} cannot be resolved") from None
+        if parts.scheme == "http" and egress.credential and not egress.allow_credentials_over_http:
+            raise AuthenticationError(
+                f"{self.endpoint} would get the login over plain http; "
+                "use https, or set allow_credentials_over_http"
+            )
+
+    def _filesystem(self, egress: Egress) -> Any:
+        import fsspec
+
+        options = self._s3(egress) if self.scheme == "s3" else self._gcs(egress)
+        try:
+            return fsspec.filesystem(
+                self.scheme,
+                asynchronous=True,
+                skip_instance_cache=True,
+                use_listings_cache=False,
+                **options,
+            )
+        except ImportError:
+            extra = _EXTRAS[self.scheme]
+            raise SettingsError(
+                f"{self.url} needs the package {extra}; install it into the environment of every component"
+            ) from None
+
+    def _s3(self, egress: Egress) -> dict[str, Any]:
+        login = egress.credential
+        client = {"region_name": self.region} if self.region else {}
+        return {
+            "anon": login is None,
+            "key": login.username if login else None,
+            "secret": login.password if login else None,
+            "endpoint_url": self.endpoint or None,
+            "client_kwargs": client,
+            "config_kwargs": {
+                "connect_timeout": 10,
+                "read_timeout": 20,
+                "retries": {"max_attempts": 2},
+            },
+        }
+
+    def _gcs(self, egress: Egress) -> dict[str, Any]:
+        options: dict[str, Any] = {"token": "anon", "endpoint_url": self.endpoint or None}
+        if egress.credential:
+            try:
+                options["token"] = json.loads(egress.credential.password)
+            except ValueError:
+                raise AuthenticationError(
+                    f"the login for {self.url} is no key of a service account: expected its JSON as the password"
+                ) from None
+        return options
+
+    def _fault(self, error: Exception) -> ArtifactError:
+        """Return what `error` means; libraries' own texts may hold a login."""
+        if isinstance(error, PermissionError):
+            return AuthenticationError(f"{self.url}: the login may not list it")
+        if isinstance(error, FileNotFoundError):
+            return NotFoundError(f"{self.url}: there is no such bucket or object")
+        return TransientError(f"{self.url} could not be listed: {type(error).__name__}")
+
+
+def _object(path: str, info: Mapping[str, Any]) -> StoredObject:
+    modified = info.get("LastModified") or info.get("updated") or info.get("mtime")
+    etag = str(info.get("ETag") or info.get("etag") or "").strip('"')
+    tag = str(info.get("generation") or "") or etag
+    return StoredObject(
+        path=path,
+        tag=tag or f"{float(modified or 0):.6f}",
+        digest=f"etag:{etag}" if etag else "",
+        modified_at=_moment(modified),
+    )
+
+
+def _moment(value: Any) -> datetime | None:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC)
+    if isinstance(value, int | float):
+        return datetime.fromtimestamp(value, UTC)
+    return read_moment(value)

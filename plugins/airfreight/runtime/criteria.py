@@ -1,0 +1,123 @@
+"""`freightCreationCriteria`: whether what a Warehouse has just found becomes Freight (`kargo.md` §3.5, §4.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from airfreight.errors import ExpressionError
+from airfreight.expr.functions import Function
+from airfreight.expr.limits import Limits
+from airfreight.expr.program import compile_expression
+from airfreight.expr.values import Moment, Struct
+from airfreight.model.freight import ChartArtifact, GenericArtifact, GitCommit, ImageArtifact
+from airfreight.model.urls import normalize_git
+from airfreight.sources.base import Discovered
+from airfreight.steps.functions import declared
+
+# What Go's strconv.ParseBool reads.
+_BOOLS: Mapping[str, bool] = {
+    **dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True),
+    **dict.fromkeys(("0", "f", "F", "false", "FALSE", "False"), False),
+}
+
+
+def meets_criteria(expression: str, newest: Iterable[Discovered], limits: Limits) -> bool:
+    """Say whether `expression` holds for the newest artifact of every subscription.
+
+    Raises ExpressionError where it fails or yields neither a bool nor a text that Go reads as one.
+    """
+    functions = _functions(tuple(newest))
+    value = compile_expression(expression, functions, limits).run({}, limits)
+    if isinstance(value, str):
+        value = _BOOLS.get(value, value)
+    if not isinstance(value, bool):
+        raise ExpressionError(f"expected true or false, got {type(value).__name__}", expression)
+    return value
+
+
+def _functions(newest: tuple[Discovered, ...]) -> dict[str, Function]:
+    def first(kind: type, fits: Callable[[Any], bool]) -> Discovered | None:
+        found = (d for d in newest if isinstance(d.artifact, kind) and fits(d.artifact))
+        return next(found, None)
+
+    def image_from(repo: str, _: Any = None) -> Struct | None:
+        found = first(ImageArtifact, lambda image: image.repo_url == repo)
+        return _image(found) if found is not None else None
+
+    def commit_from(repo: str, _: Any = None) -> Struct | None:
+        wanted = normalize_git(repo)
+        found = first(GitCommit, lambda commit: normalize_git(commit.repo_url) == wanted)
+        return _commit(found) if found is not None else None
+
+    def chart_from(repo: str, *rest: Any) -> Struct | None:
+        name = rest[0] if rest and isinstance(rest[0], str) else ""
+        found = first(ChartArtifact, lambda chart: (chart.repo_url, chart.name) == (repo, name))
+        return _chart(found) if found is not None else None
+
+    def artifact_from(name: str, _: Any = None) -> Struct | None:
+        found = first(GenericArtifact, lambda artifact: artifact.subscription_name == name)
+        return _artifact(found) if found is not None else None
+
+    calls: dict[str, Callable[..., Any]] = {
+        "imageFrom": image_from,
+        "commitFrom": commit_from,
+        "chartFrom": chart_from,
+        "artifactFrom": artifact_from,
+    }
+    return {
+        name: replace(function, call=calls.get(name, function.call))
+        for name, function in declared("criteria").items()
+    }
+
+
+def _moment(found: Discovered) -> Moment | None:
+    return Moment.of(found.created_at) if found.created_at is not None else None
+
+
+def _image(found: Discovered) -> Struct:
+    image: Any = found.artifact
+    fields = {
+        "Tag": image.tag,
+        "Digest": image.digest,
+        "Annotations": dict(image.annotations),
+        "CreatedAt": _moment(found),
+    }
+    return Struct("DiscoveredImageReference", fields)
+
+
+def _commit(found: Discovered) -> Struct:
+    commit: Any = found.artifact
+    fields = {
+        "ID": commit.id,
+        "Branch": commit.branch,
+        "Tag": commit.tag,
+        "Subject": commit.message,
+        "Author": commit.author,
+        "Committer": commit.committer,
+        "CreatorDate": _moment(found),
+    }
+    return Struct("DiscoveredCommit", fields)
+
+
+def _chart(found: Discovered) -> Struct:
+    chart: Any = found.artifact
+    fields = {
+        "RepoURL": chart.repo_url,
+        "Name": chart.name,
+        "Version": chart.version,
+        "SubscriptionName": chart.subscription_name,
+    }
+    return Struct("Chart", fields)
+
+
+def _artifact(found: Discovered) -> Struct:
+    artifact: Any = found.artifact
+    fields = {
+        "ArtifactType": artifact.artifact_type,
+        "SubscriptionName": artifact.subscription_name,
+        "Version": artifact.version,
+        "Metadata": artifact.metadata,
+    }
+    return Struct("ArtifactReference", fields)

@@ -1,0 +1,221 @@
+"""Charts: classic repositories, of which a poll is one conditional request, and the tags of registries."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Hashable, Iterable, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from airfreight.artifacts.charts.repository import ChartRepository
+from airfreight.artifacts.charts.versions import (
+    Explained,
+    explain_chart_tags,
+    explain_versions,
+    tag_of,
+)
+from airfreight.artifacts.documents import Egress, egress_client
+from airfreight.artifacts.oci.client import RegistryClient
+from airfreight.artifacts.oci.protocol import is_this_machine, parse_reference, read_moment
+from airfreight.artifacts.semver import Constraint
+from airfreight.errors import ArtifactError, RefusedError, TransientError, VersionError
+from airfreight.model.freight import ChartArtifact
+from airfreight.model.subscription import ChartSubscription
+from airfreight.sources.base import Access, Discovered, Fault, Found, Rejected
+from airfreight.sources.egress import egress_of
+
+_OCI = "oci://"
+_SECONDS = 120.0  # for all tags of a repository, over all pages
+
+
+def check(subscription: ChartSubscription) -> Iterator[Fault]:
+    """Yield what is wrong with a subscription beyond its shape."""
+    url, name = subscription.repo_url, subscription.name
+    if "@" in urlsplit(url).netloc:
+        hint = "put the login into a Connection that a Secret of the type helm names"
+        yield Fault(("repoURL",), "expected a URL without a login", hint)
+    elif url.startswith(_OCI):
+        yield from _check_registry(url, name)
+    elif not urlsplit(url).netloc:
+        yield Fault(("repoURL",), "expected the URL of a chart repository, with a host")
+    elif not name:
+        yield Fault(("name",), "required: a repository of http(s) holds many charts")
+    if subscription.semver_constraint:
+        try:
+            Constraint.parse(subscription.semver_constraint)
+        except VersionError as error:
+            yield Fault(("semverConstraint",), error.message, offset=error.offset)
+
+
+def _check_registry(url: str, name: str) -> Iterator[Fault]:
+    try:
+        parse_reference(url.removeprefix(_OCI))
+    except ArtifactError:
+        yield Fault(("repoURL",), "expected oci://registry/path of the chart, without a tag")
+    if name:
+        yield Fault(
+            ("name",),
+            "expected none: the URL of an oci:// repository is that of one chart",
+            f"write repoURL: {url.rstrip('/')}/{name}",
+        )
+
+
+class _Charts(Protocol):
+    """One look at a repository, as far as the two sorts differ."""
+
+    async def poll(self) -> Any: ...
+    async def explain(self, seen: Any) -> Explained: ...
+    def dates(self, versions: Sequence[str]) -> AsyncGenerator[tuple[str, datetime | None]]: ...
+
+
+class ChartSource:
+    """A chart subscription; `name` is the subscription's.
+
+    Its mark is the version. A chart that was replaced under its version is not new: Freight's name knows no digest of
+    a chart either, so that it would be the same Freight.
+    """
+
+    credential_kind = "helm"
+
+    def __init__(self, subscription: ChartSubscription, name: str) -> None:
+        self._subscription = subscription
+        self._name = name
+        self._marked: tuple[Any, str] | None = None
+
+    @property
+    def url(self) -> str:
+        """The repository, and in a classic one the chart: a Warehouse may watch several of its charts."""
+        return f"{self.credential_url} {self._subscription.name}".rstrip()
+
+    @property
+    def credential_url(self) -> str:
+        """The repository as credentials name it."""
+        return self._subscription.repo_url
+
+    def stream_key(self) -> Hashable:
+        """Return the repository: a poll sees all of its charts."""
+        return "chart", self.credential_url, self._subscription.insecure_skip_tls_verify
+
+    async def poll(self, access: Access) -> Any:
+        """Return the digest of the index, or the tags."""
+        return await self._charts(access).poll()
+
+    async def mark(self, seen: Any, access: Access) -> str:
+        """Return the best version."""
+        if self._marked is None or self._marked[0] != seen:
+            kept, _ = await self._charts(access).explain(seen)
+            self._marked = (seen, kept[0] if kept else "")
+        return self._marked[1]
+
+    async def discover(self, access: Access, *, limit: int, as_of: datetime | None) -> Found:
+        """Return the best versions; with `as_of` the dates of an index's entries, or of a registry's charts, count."""
+        charts = self._charts(access)
+        kept, dropped = await charts.explain(await charts.poll())
+        rejected = [Rejected(*one) for one in dropped]
+        if as_of is None:
+            found = [Discovered(self._artifact(version)) for version in kept[:limit]]
+        else:
+            found, late = await self._existing(charts, kept, limit, as_of)
+            rejected += late
+        return Found(tuple(found), kept[0] if kept else "", tuple(rejected))
+
+    async def _existing(
+        self, charts: _Charts, versions: Sequence[str], limit: int, as_of: datetime
+    ) -> tuple[list[Discovered], list[Rejected]]:
+        found: list[Discovered] = []
+        late: list[Rejected] = []
+        async with aclosing(charts.dates(versions)) as dates:
+            async for version, created in dates:
+                if created is None:
+                    raise ArtifactError(self._undated(version, as_of))
+                if created > as_of:
+                    late.append(Rejected(version, f"made after {as_of.isoformat()}"))
+                else:
+                    found.append(Discovered(self._artifact(version), created))
+                if len(found) == limit:
+                    break
+        return found, late
+
+    def _undated(self, version: str, as_of: datetime) -> str:
+        return (
+            f"{self.url}: nothing says when version {version} was made, so that nobody can know whether it was there "
+            f"at {as_of.isoformat()}; leave it out by semverConstraint"
+        )
+
+    def _artifact(self, version: str) -> ChartArtifact:
+        return ChartArtifact(
+            repo_url=self._subscription.repo_url,
+            name=self._subscription.name,
+            version=version,
+            subscription_name=self._name,
+        )
+
+    def _charts(self, access: Access) -> _Charts:
+        egress = egress_of(access, verify_tls=not self._subscription.insecure_skip_tls_verify)
+        if self._subscription.repo_url.startswith(_OCI):
+            return _RegistryCharts(self._subscription, egress)
+        repository = ChartRepository(self._subscription.repo_url, egress, access.cache)
+        return _ClassicCharts(self._subscription, repository)
+
+
+@dataclass(frozen=True)
+class _ClassicCharts:
+    subscription: ChartSubscription
+    repository: ChartRepository
+
+    async def poll(self) -> str:
+        return await self.repository.refresh()
+
+    async def explain(
+        self,
+        seen: str,  # noqa: ARG002 what is kept may be newer: better still
+    ) -> Explained:
+        versions = await self.repository.versions(self.subscription.name)
+        constraint = self.subscription.semver_constraint
+        return await asyncio.to_thread(explain_versions, versions, constraint)
+
+    async def dates(self, versions: Sequence[str]) -> AsyncGenerator[tuple[str, datetime | None]]:
+        created = await self.repository.versions(self.subscription.name)
+        for version in versions:
+            yield version, read_moment(created.get(version))
+
+
+@dataclass(frozen=True)
+class _RegistryCharts:
+    subscription: ChartSubscription
+    egress: Egress
+
+    async def poll(self) -> list[str]:
+        async with self._client() as (client, repository):
+            return await client.list_tags(repository)
+
+    async def explain(self, seen: Iterable[str]) -> Explained:
+        constraint = self.subscription.semver_constraint
+        return await asyncio.to_thread(explain_chart_tags, seen, constraint)
+
+    async def dates(self, versions: Sequence[str]) -> AsyncGenerator[tuple[str, datetime | None]]:
+        async with self._client() as (client, repository):
+            for version in versions:
+                manifest = await client.get_manifest(repository, tag_of(version))
+                yield version, await client.created_at(repository, manifest)
+
+    @asynccontextmanager
+    async def _client(self) -> AsyncIterator[tuple[RegistryClient, str]]:
+        place = parse_reference(self.subscription.repo_url.removeprefix(_OCI))
+        try:
+            async with egress_client(self.egress) as http, asyncio.timeout(_SECONDS):
+                client = RegistryClient(
+                    http,
+                    host=place.host,
+                    credential=self.egress.credential,
+                    plain_http=is_this_machine(place.host),
+                    allow_credentials_over_http=self.egress.allow_credentials_over_http,
+                )
+                yield client, place.repository
+        except TimeoutError:
+            raise TransientError(f"{place.host} took longer than {_SECONDS:g} s") from None
+        except RefusedError as error:
+            raise ArtifactError(str(error)) from None
