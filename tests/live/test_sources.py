@@ -159,7 +159,7 @@ def test_what_a_person_puts_together_waits_for_a_person(shipped: Shipped) -> Non
     code, _, err = airfreight(world, PROJECT, "assemble", "all", *arguments)
     assert code == 1
     assert "nothing is chosen of" in err
-    arguments.append(f"--artifact={world.charts.url}=2.1.0")
+    arguments.append(f"--artifact={world.charts.url} sources=2.1.0")
     code, out, err = airfreight(world, PROJECT, "assemble", "all", *arguments)
     assert (code, err) == (0, ""), out
     made = world.freight(PROJECT)[-1]
@@ -172,6 +172,39 @@ def test_what_a_person_puts_together_waits_for_a_person(shipped: Shipped) -> Non
     )
     assert promoted[0] == 0, promoted
     assert shipped.names() == [*before, f"1.0.0-{shipped.first}-2.1.0"]
+
+
+BY_HAND = '''"""A hand-written Airflow DAG that waits for an image."""
+
+from airflow.sdk import DAG
+
+from airfreight.sensors.warehouse import WarehouseSensor
+
+with DAG(dag_id="by_hand", schedule=None):
+    WarehouseSensor(
+        task_id="wait",
+        subscription={"image": {"repoURL": "@REGISTRY@/sources/hand", "constraint": "^2.0.0"}},
+        poke_interval=3,
+        deferrable=True,
+    )
+'''
+
+
+def test_a_dag_of_ones_own_waits_in_the_triggerer_for_an_image(world: World) -> None:
+    world.registry.push_image("sources/hand", "1.0.0", created=datetime.now(UTC))
+    text = BY_HAND.replace("@REGISTRY@", world.registry.host)
+    (world.folder / "dags" / "by_hand.py").write_text(text)
+    world.unpause("by_hand")
+    run = world.trigger("by_hand")
+    world.wait_for_state("by_hand", run, "wait", "deferred")
+    digest = world.registry.push_image("sources/hand", "2.0.0", created=datetime.now(UTC))
+    assert world.wait_for_run("by_hand", run) == "success"
+    path = f"/dags/by_hand/dagRuns/{run}/taskInstances/wait/xcomEntries/return_value"
+    assert world.get(path)["value"] == {
+        "repoURL": f"{world.registry.host}/sources/hand",
+        "tag": "2.0.0",
+        "digest": digest,
+    }
 
 
 def folder(world: World) -> Path:

@@ -19,7 +19,7 @@ from airfreight.operators.pipeline import PipelineRuntime
 from airfreight.operators.warehouse import PromoteAvailableOperator, TriggerPipelineOperator
 from airfreight.runtime.assembly import ARTIFACTS, PROMOTE
 from airfreight.runtime.credentials import find_connection
-from airfreight.sensors.warehouse import WarehouseSensor
+from airfreight.sensors.freight import FreightSensor
 from airfreight.sources.base import Source
 from airfreight.sources.catalogue import source_of
 from airfreight.triggers.warehouse import WarehouseTrigger
@@ -138,7 +138,7 @@ def _params() -> dict[str, Param]:
     }
 
 
-def _sensor(runtime: PipelineRuntime, warehouse: Warehouse, watch: Asset) -> WarehouseSensor:
+def _sensor(runtime: PipelineRuntime, warehouse: Warehouse, watch: Asset) -> FreightSensor:
     project, assets = runtime.project, runtime.assets
     register = assets.warehouses[warehouse.name]
     stages = tuple(
@@ -146,7 +146,7 @@ def _sensor(runtime: PipelineRuntime, warehouse: Warehouse, watch: Asset) -> War
         for stage in runtime.pipeline.stages
         if stage.request(warehouse.origin) is not None
     )
-    return WarehouseSensor(
+    return FreightSensor(
         task_id=DISCOVER,
         warehouse=warehouse,
         project=project.name,

@@ -1,161 +1,107 @@
-"""Discovers what a Warehouse would make Freight of, and registers it."""
+"""Waits in a hand-written DAG for what a subscription takes, with the clients of the Warehouses."""
 
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
-from airflow.sdk import Asset, BaseSensorOperator, Context
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue
+from airflow.sdk.exceptions import AirflowFailException
+from pydantic import ValidationError
 
-from airfreight.errors import AuthenticationError, ExpressionError, RefusedError, SettingsError
+from airfreight.errors import AuthenticationError, SettingsError, TransientError
 from airfreight.hooks.configuration import read_settings
-from airfreight.hooks.repository import ConnectionCredentials
-from airfreight.hooks.state_store import AssetStateStore
-from airfreight.model.freight import Freight, FreightContent
-from airfreight.model.project import RepositoryCredential
-from airfreight.model.warehouse import Warehouse
-from airfreight.runtime.assembly import Assembly, read_assembly
-from airfreight.runtime.criteria import meets_criteria
-from airfreight.runtime.discovery import Discovery, content_of, discover
-from airfreight.runtime.sightings import as_data, describe
-from airfreight.runtime.stage_register import StageRegister
-from airfreight.runtime.warehouse_register import WarehouseRegister
-from airfreight.runtime.watch import HANDLED
-from airfreight.sources.catalogue import source_of
+from airfreight.hooks.repository import RepositoryHook, access_of
+from airfreight.model.subscription import Subscription
+from airfreight.runtime.discovery import version_of
+from airfreight.runtime.token_connections import Repository
+from airfreight.sources.base import Found
+from airfreight.sources.catalogue import faults_of, source_of
+from airfreight.triggers.artifact import ArtifactTrigger
 
 
 class WarehouseSensor(BaseSensorOperator):
-    """Looks once at the Warehouse's repositories and returns the Freight where it has no pipeline run yet.
+    """Waits until a subscription takes another artifact than `after`, and returns the artifact as a Freight lists it.
 
-    A run that finds nothing new ends as skipped. In a backfill it registers what the Warehouse would have produced at
-    the run's logical date, by the artifacts' creation times; `discoveredAt` is that date, so that Freight of the past
-    never overtakes what was found live. A person's run may choose the artifacts (`runtime.assembly`).
+    A Warehouse's own DAG needs none of it: there a watcher waits while no run is open, and `FreightSensor` looks once.
 
-    :param warehouse: the Warehouse.
-    :param project: the project's name.
-    :param credentials: the project's credentials, of which the first that names the repository opens it.
-    :param register: the asset whose state store is the Warehouse's register.
-    :param stages: the assets of the Stages that the Warehouse feeds; what they hold, promote or ask about is kept.
-    :param watch: the asset that the Warehouse's watcher emits.
-    :param problems: what is wrong with the Warehouse's manifest, one located line each; the task fails with them.
+    :param subscription: an entry of `spec.subscriptions`, such as ``{"image": {"repoURL": "ghcr.io/acme/shop"}}``.
+    :param repository_conn_id: id of the Connection that opens the repository; empty for an anonymous visit.
+    :param after: version (tag, commit, chart's version) that is known already; empty: the first look may find it.
+    :param deferrable: wait in the triggerer instead of a worker.
     """
+
+    template_fields: Sequence[str] = ("after",)
 
     def __init__(
         self,
         *,
-        warehouse: Warehouse,
-        project: str,
-        credentials: tuple[RepositoryCredential, ...],
-        register: Asset,
-        watch: Asset,
-        stages: tuple[Asset, ...],
-        problems: tuple[str, ...] = (),
+        subscription: dict[str, Any],
+        repository_conn_id: str = "",
+        after: str = "",
+        deferrable: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.warehouse = warehouse
-        self.project = project
-        self.credentials = credentials
-        self.register = register
-        self.watch = watch
-        self.stages = stages
-        self.problems = problems
+        self.subscription = subscription
+        self.repository_conn_id = repository_conn_id
+        self.after = after
+        self.deferrable = deferrable
 
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Return the Freight: name, alias, origin, discoveredAt, artifacts."""
-        if self.problems:
-            listed = "\n".join(self.problems)
-            raise AirflowFailException(f"Warehouse {self.warehouse.name} is disabled:\n{listed}")
+    def execute(self, context: Context) -> Any:
+        """Return the artifact, or wait for it."""
+        self._check()
+        if not self.deferrable:
+            return super().execute(context)
+        found = self.poke(context)
+        return found.xcom_value if found else self._defer()
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:  # noqa: ARG002 Airflow's call
+        """Return the artifact that the trigger saw."""
+        if "error" in event:
+            raise AirflowFailException(event["error"])
+        return event["artifact"]
+
+    def poke(self, context: Context) -> PokeReturnValue:  # noqa: ARG002 Airflow's call
+        """Look once; a repository that is down is looked at again."""
         try:
-            return self._look(context)
-        except (AuthenticationError, SettingsError, ExpressionError) as error:
+            found = asyncio.run(self._discover())
+        except (AuthenticationError, SettingsError) as error:
             raise AirflowFailException(str(error)) from error
-        except RefusedError as error:
-            raise AirflowFailException(f"refused: {error}") from error
+        except TransientError as error:
+            self.log.warning("%s; asked again in %g s", error, self.poke_interval)
+            return PokeReturnValue(is_done=False)
+        newest = [one.artifact for one in found.artifacts if version_of(one.artifact) != self.after]
+        if not newest:
+            return PokeReturnValue(is_done=False)
+        return PokeReturnValue(
+            is_done=True, xcom_value=newest[0].model_dump(mode="json", by_alias=True)
+        )
 
-    def _look(self, context: Context) -> dict[str, Any]:
-        as_of = _backfilled_date(context)
-        assembly = read_assembly(context["dag_run"].conf or {})
-        found = self._discover(as_of, limit=None if assembly else 1)
-        for line in describe(found):
-            self.log.info(line)
-        if assembly is not None:
-            return self._assemble(assembly, found, context)
-        context["ti"].xcom_push(key=HANDLED, value=dict(found.seen))
-        if self.warehouse.freight_creation_policy == "Manual":
-            raise AirflowSkipException("the Warehouse makes no Freight by itself")
-        if found.lacking:
-            raise AirflowSkipException(f"no Freight: {found.lacking}")
-        self._check_criteria(found)
-        content = self._content([newest.artifact for newest in found.newest])
-        return self._register(content, found, as_of, context)
+    async def _discover(self) -> Found:
+        source = source_of(Subscription.model_validate(self.subscription))
+        repository = Repository(source.credential_kind, source.credential_url, project="")
+        credential = RepositoryHook(self.repository_conn_id, repository).get_conn()
+        return await source.discover(access_of(credential, read_settings()), limit=1, as_of=None)
 
-    def _discover(self, as_of: datetime | None, limit: int | None) -> Discovery:
-        finder = ConnectionCredentials(self.project, self.credentials)
-        sources = [source_of(subscription) for subscription in self.warehouse.subscriptions]
-        return asyncio.run(discover(sources, finder.access, as_of=as_of, limit=limit))
-
-    def _content(self, artifacts: list[Any]) -> FreightContent:
-        return content_of(self.warehouse.origin, artifacts)
-
-    def _check_criteria(self, found: Discovery) -> None:
-        expression = self.warehouse.freight_creation_criteria.expression
-        if not expression:
-            return
+    def _check(self) -> None:
         try:
-            holds = meets_criteria(expression, found.newest, read_settings().expression_limits())
-        except ExpressionError as error:
-            raise ExpressionError(f"freightCreationCriteria: {error}") from error
-        if not holds:
-            raise AirflowSkipException(
-                f"no Freight: freightCreationCriteria is false: {expression}"
-            )
+            faults = list(faults_of(Subscription.model_validate(self.subscription)))
+        except ValidationError as error:
+            raise AirflowFailException(f"subscription: {error}") from None
+        if faults:
+            listed = "; ".join(f"{'.'.join(map(str, f.field))}: {f.message}" for f in faults)
+            raise AirflowFailException(f"subscription: {listed}")
 
-    def _assemble(self, assembly: Assembly, found: Discovery, context: Context) -> dict[str, Any]:
-        chosen = found.chosen(assembly.versions)
-        content = self._content([one.artifact for one in chosen])
-        register = WarehouseRegister(AssetStateStore(context, self.register))
-        now = datetime.now(UTC)
-        freight, _ = register.register(content, now, by_hand=not assembly.promote)
-        self._announce(freight, found, context)
-        if not assembly.promote:
-            self.log.info("Freight %s is put together; promote it by its name", freight.alias)
-        return freight.to_json()
-
-    def _register(
-        self, content: FreightContent, found: Discovery, as_of: datetime | None, context: Context
-    ) -> dict[str, Any]:
-        register = WarehouseRegister(AssetStateStore(context, self.register))
-        freight, is_new = register.register(content, as_of or datetime.now(UTC))
-        if not is_new and (as_of is not None or register.run_of(freight.name) is not None):
-            if as_of is None:
-                AssetStateStore(context, self.watch).set(HANDLED, dict(found.seen))
-            raise AirflowSkipException(f"nothing new: {freight.alias} is the newest")
-        self._trim(register, context)
-        self._announce(freight, found, context)
-        return freight.to_json()
-
-    def _announce(self, freight: Freight, found: Discovery, context: Context) -> None:
-        self.log.info("Freight %s is %s", freight.alias, freight.name)
-        next_look = datetime.now(UTC) + self.warehouse.interval
-        extra: dict[str, Any] = {
-            "freight": freight.to_json(),
-            "discovered": as_data(found),
-            "nextLook": next_look.isoformat(timespec="seconds"),
-        }
-        for alias in self.outlets:
-            context["outlet_events"][alias].add(self.register, extra=extra)
-
-    def _trim(self, register: WarehouseRegister, context: Context) -> None:
-        stages = [StageRegister(AssetStateStore(context, asset)) for asset in self.stages]
-        origin = self.warehouse.origin.key
-        in_use = {name for stage in stages for name in stage.freight_in_use(origin)}
-        for name in register.trim(in_use, datetime.now(UTC)):
-            self.log.info("Freight %s is old and unused, and is forgotten", name)
-
-
-def _backfilled_date(context: Context) -> datetime | None:
-    run = context["dag_run"]
-    return run.logical_date if run.run_type.value == "backfill" else None
+    def _defer(self) -> NoReturn:
+        self.defer(
+            trigger=ArtifactTrigger(
+                subscription=self.subscription,
+                repository_conn_id=self.repository_conn_id,
+                after=self.after,
+                poke_interval=self.poke_interval,
+            ),
+            method_name="execute_complete",
+        )
+        raise AssertionError("defer does not return")
