@@ -49,7 +49,9 @@ class GitHubAppServer:
             return self.status, {"message": "sorry"}
         if found := re.fullmatch(r"/app/installations/(\w+)/access_tokens", path):
             return self._grant(found[1], headers.get("Authorization", ""), json.loads(body))
-        if headers.get("Authorization", "") != f"Bearer {self.git.password}" or self.unknown_for:
+        if headers.get("Authorization", "") != f"Bearer {self.git.password}":
+            return 401, {"message": "Bad credentials"}
+        if self.unknown_for > 0:
             self.unknown_for -= 1
             return 401, {"message": "Bad credentials"}
         return (200, {}) if path.removeprefix("/repos/") in self.repositories else (404, {})
