@@ -76,7 +76,7 @@ class RepositoryHook(BaseHook):
         if not self.repository_conn_id:
             return None
         try:
-            return _fields_of(self.get_connection(self.repository_conn_id))
+            return fields_of(self.get_connection(self.repository_conn_id))
         except Exception as error:
             raise _missing(self.repository_conn_id) from error
 
@@ -84,12 +84,13 @@ class RepositoryHook(BaseHook):
         if not self.repository_conn_id:
             return None
         try:
-            return _fields_of(await self.aget_connection(self.repository_conn_id))
+            return fields_of(await self.aget_connection(self.repository_conn_id))
         except Exception as error:
             raise _missing(self.repository_conn_id) from error
 
 
-def _fields_of(connection: Connection) -> ConnectionFields:
+def fields_of(connection: Connection) -> ConnectionFields:
+    """Return what a Connection says, as the runtime reads it."""
     host = connection.host or ""
     return ConnectionFields(
         conn_id=connection.conn_id,
