@@ -210,7 +210,7 @@ class Images:
         rest = asked.path.removeprefix(f"/v2/{self.name}/")
         kind, _, reference = rest.partition("/")
         if rest == asked.path:
-            return Reply(404)
+            return Reply(200 if asked.path == "/v2/" else 404)
         if kind == "tags":
             return self._list(asked)
         stored = self._stored.get(self.shown.get(reference, reference))

@@ -32,6 +32,10 @@ class FakeSource:
     credential_kind: str = "image"
     discovery_limit: int = 20
 
+    @property
+    def credential_url(self) -> str:
+        return self.url
+
     def stream_key(self) -> str:
         return self.url
 

@@ -14,6 +14,7 @@ import pytest
 from airfreight.errors import ArtifactError, AuthenticationError, NotFoundError
 from airfreight.model.credential import Credential
 from airfreight.model.subscription import GenericSubscription
+from airfreight.sources.backoff import Backoff
 from airfreight.sources.base import Access, Found, SourceSettings
 from airfreight.sources.custom import subscription_registry
 from airfreight.sources.generic import GenericSource
@@ -32,7 +33,7 @@ def server() -> Iterator[DocumentServer]:
 
 def source(kind: str, **config: Any) -> GenericSource:
     subscription = GenericSubscription(kind=kind, config=config)
-    return GenericSource(subscription, "it", subscription_registry())
+    return GenericSource(subscription, "it", subscription_registry(), backoff=Backoff())
 
 
 async def found(
@@ -368,11 +369,25 @@ async def test_objects_of_google_cloud_storage_have_their_generation_as_version(
         "etag": "CJ/=",
         "updated": "2026-04-01T10:00:00.000Z",
     }
-    server.answers["/storage/v1/b/data/o/"] = sent_json({"items": [item]})
     server.answers["/storage/v1/b/data/o"] = sent_json({"items": [item]})
-    server.answers["/storage/v1/b/data/o/models%2Fchurn.bin"] = sent_json(item)
     seen = await found(
         "object", look(tmp_path), url="gs://data/models/churn.bin", endpointURL=server.url
     )
     assert versions(seen) == ["1700000000000001"]
+    assert told(seen)["metadata"] == {
+        "name": "churn.bin",
+        "digest": "etag:CJ/=",
+        "link": "gs://data/models/churn.bin",
+    }
     assert seen.artifacts[0].created_at == datetime(2026, 4, 1, 10, tzinfo=UTC)
+
+
+async def test_a_login_for_google_cloud_storage_is_a_key_of_a_service_account(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(AuthenticationError) as caught:
+        await found("object", look(tmp_path, LOGIN), url="gs://data/models/churn.bin")
+    assert str(caught.value) == (
+        "the login for gs://data/models/churn.bin is no key of a service account: "
+        "expected its JSON as the password"
+    )

@@ -554,7 +554,7 @@ async def test_a_registry_that_wants_a_login_and_one_without_the_chart_are_told_
     assert str(refused.value) == f"{pushed.host} asks for a login; make a Connection for it"
     with pytest.raises(NotFoundError) as missing:
         await found(subscription(f"oci://{pushed.host}/charts/web", ""), tmp_path, LOGIN)
-    assert str(missing.value) == (f"{pushed.host}/charts/web: not found (/v2/charts/web/tags/list)")
+    assert str(missing.value) == (f"{pushed.host}/charts/web: there is no such repository")
 
 
 async def test_a_registry_on_this_machine_is_closed_unless_the_setting_opens_it(

@@ -12,6 +12,7 @@ import pytest
 from airfreight.errors import ArtifactError, AuthenticationError, NotFoundError
 from airfreight.model.credential import Credential
 from airfreight.model.subscription import GenericSubscription
+from airfreight.sources.backoff import Backoff
 from airfreight.sources.base import Found, SourceSettings
 from airfreight.sources.custom import subscription_registry
 from airfreight.sources.generic import GenericSource
@@ -46,7 +47,7 @@ def s3() -> Iterator[tuple[str, Any]]:
 def source(endpoint: str, url: str, pattern: str = "") -> GenericSource:
     config = {"url": url, "pattern": pattern, "endpointURL": endpoint, "region": "us-east-1"}
     subscription = GenericSubscription(kind="object", config=config)
-    return GenericSource(subscription, "model", subscription_registry())
+    return GenericSource(subscription, "model", subscription_registry(), backoff=Backoff())
 
 
 async def found(one: GenericSource, cache: Path, as_of: datetime | None = None) -> Found:

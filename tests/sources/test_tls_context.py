@@ -4,7 +4,8 @@ import ssl
 
 import pytest
 
-from airfreight.sources.registries import registry_client, tls_context
+from airfreight.artifacts.guarded_async_http import tls_context
+from airfreight.sources.registries import registry_client
 
 
 @pytest.mark.parametrize(

@@ -232,7 +232,7 @@ async def egress_client(egress: Egress) -> AsyncIterator[httpx.AsyncClient]:
     authority = egress.credential.ca_certificate if egress.credential else ""
     try:
         context = await asyncio.to_thread(
-            tls_context, verify=egress.verify_tls, ca_certificate=authority
+            tls_context, verify=egress.verify_tls, authority=authority
         )
     except (ssl.SSLError, ValueError):
         raise ArtifactError("ca_certificate of the Connection is no certificate in PEM") from None

@@ -15,14 +15,14 @@ from airfreight.artifacts.guarded_http import checked_addresses
 
 
 @functools.lru_cache(maxsize=64)
-def tls_context(*, verify: bool = True, ca_certificate: str = "") -> ssl.SSLContext:
+def tls_context(*, verify: bool = True, authority: str = "") -> ssl.SSLContext:
     """Return the one context of all clients that trust the same.
 
-    Reading the machine's certificates takes 30 ms. With `ca_certificate` (PEM) that authority alone is trusted; raises
-    ssl.SSLError where it is none.
+    Reading the machine's certificates takes 30 ms. With `authority`, a certificate in PEM, that alone is trusted;
+    raises ssl.SSLError where it is none.
     """
-    if ca_certificate and verify:
-        return ssl.create_default_context(cadata=ca_certificate)
+    if verify and authority:
+        return ssl.create_default_context(cadata=authority)
     return httpx.create_ssl_context(verify=verify, trust_env=False)
 
 

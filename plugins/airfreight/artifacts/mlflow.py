@@ -90,6 +90,6 @@ class MlflowClient:
         return ArtifactError(f"{self._url} does not answer as MLflow's REST API 2.0 does")
 
 
-def version_page(tracking_url: str, model: str, number: int) -> str:
-    """Return where people see a version."""
-    return f"{tracking_url}/#/models/{quote(model, safe='')}/versions/{number}"
+def model_page(tracking_url: str, model: str) -> str:
+    """Return where people see a model."""
+    return f"{tracking_url}/#/models/{quote(model, safe='')}"

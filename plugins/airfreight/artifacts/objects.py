@@ -79,7 +79,8 @@ class Storage:
         await asyncio.to_thread(self._check_endpoint, egress)
         filesystem = await asyncio.to_thread(self._filesystem, egress)
         try:
-            session = await filesystem.set_session()
+            is_s3 = self.scheme == "s3"
+            session = await (filesystem.set_session() if is_s3 else filesystem._set_session())
             try:
                 found: dict[str, Any] = await filesystem._find(
                     self._base(), detail=True, maxdepth=None
@@ -119,17 +120,21 @@ class Storage:
             )
 
     def _filesystem(self, egress: Egress) -> Any:
-        import fsspec
-
-        options = self._s3(egress) if self.scheme == "s3" else self._gcs(egress)
+        plain: dict[str, Any] = {
+            "asynchronous": True,
+            "skip_instance_cache": True,
+            "use_listings_cache": False,
+            "endpoint_url": self.endpoint or None,
+        }
         try:
-            return fsspec.filesystem(
-                self.scheme,
-                asynchronous=True,
-                skip_instance_cache=True,
-                use_listings_cache=False,
-                **options,
-            )
+            if self.scheme == "s3":
+                from s3fs import S3FileSystem
+
+                return S3FileSystem(**plain, **self._s3(egress))
+            # The one that gcsfs registers asks Google over gRPC first of which type a bucket is, whatever the endpoint.
+            from gcsfs.core import GCSFileSystem
+
+            return GCSFileSystem(**plain, token=self._gcs_token(egress))
         except ImportError:
             extra = _EXTRAS[self.scheme]
             raise SettingsError(
@@ -143,7 +148,6 @@ class Storage:
             "anon": login is None,
             "key": login.username if login else None,
             "secret": login.password if login else None,
-            "endpoint_url": self.endpoint or None,
             "client_kwargs": client,
             "config_kwargs": {
                 "connect_timeout": 10,
@@ -152,16 +156,15 @@ class Storage:
             },
         }
 
-    def _gcs(self, egress: Egress) -> dict[str, Any]:
-        options: dict[str, Any] = {"token": "anon", "endpoint_url": self.endpoint or None}
-        if egress.credential:
-            try:
-                options["token"] = json.loads(egress.credential.password)
-            except ValueError:
-                raise AuthenticationError(
-                    f"the login for {self.url} is no key of a service account: expected its JSON as the password"
-                ) from None
-        return options
+    def _gcs_token(self, egress: Egress) -> Any:
+        if egress.credential is None:
+            return "anon"
+        try:
+            return json.loads(egress.credential.password)
+        except ValueError:
+            raise AuthenticationError(
+                f"the login for {self.url} is no key of a service account: expected its JSON as the password"
+            ) from None
 
     def _fault(self, error: Exception) -> ArtifactError:
         """Return what `error` means; libraries' own texts may hold a login."""

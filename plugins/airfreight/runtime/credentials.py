@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from airfreight.errors import SettingsError
 from airfreight.model.naming import connection_prefixes
@@ -10,16 +10,21 @@ from airfreight.model.patterns import compile_regex, sound
 from airfreight.model.project import RepositoryCredential
 from airfreight.model.urls import normalize_chart, normalize_git, normalize_image
 
-_NORMALIZERS = {"git": normalize_git, "helm": normalize_chart, "image": normalize_image}
+_NORMALIZERS: Mapping[str, Callable[[str], str]] = {
+    "generic": str,  # Kargo has no rule for these
+    "git": normalize_git,
+    "helm": normalize_chart,
+    "image": normalize_image,
+}
 
 
 def find_connection(
     credentials: Iterable[RepositoryCredential], project: str, kind: str, url: str
 ) -> str | None:
-    """Return the id of the Connection for `url`, or None where no credential of `kind` (git, helm, image) names it.
+    """Return the id of the Connection for `url`, or None where no credential of `kind` names it.
 
-    Of several the first by name counts, the project's own before those that all projects share. Raises SettingsError
-    where a Connection is none of the project's.
+    Kinds are generic, git, helm and image. Of several the first by name counts, the project's own before those that
+    all projects share. Raises SettingsError where a Connection is none of the project's.
     """
     for credential in sorted(credentials, key=lambda c: (c.shared, c.name)):
         if credential.cred_type == kind and _opens(credential, kind, url):

@@ -51,6 +51,21 @@ class Settings:
     """Seconds between two looks of a gate that waits for a person. An hour: each look takes a worker for a second, and
     answers in the seconds around it are retried. Under 30 where nobody answers by hand only."""
 
+    git_poll_timeout: float = 60.0
+    """Seconds in which a Git server must have listed its branches and tags. A minute: less than most intervals."""
+
+    git_fetch_timeout: float = 1800.0
+    """Seconds that a fetch of a Git repository may take. Half an hour: the first one brings the whole history, without
+    file contents."""
+
+    git_mirror_expiry: int = 30 * 24 * 3600
+    """Seconds after which a mirror of a Git repository that no Warehouse wants is deleted. A month: a Warehouse that
+    rests need not begin again."""
+
+    max_git_mirrors_size: int = 20 * 2**30
+    """Bytes of all mirrors of Git repositories on one machine; those wanted longest ago go first. 20 GiB: a mirror has
+    no file contents, a big repository's some hundred megabytes."""
+
     github_push_max_revisions: int = 10
     """Commits that one step github-push makes anew through GitHub's API. 10, as in Kargo: each is a request, and a
     longer range mostly means a wrong target branch."""
@@ -275,6 +290,10 @@ _BOUNDS: Final[Mapping[str, tuple[float, float]]] = {
     _EXPRESSION + limit.name: (limit.metadata["least"], limit.metadata["most"])
     for limit in fields(Limits)
 } | {
+    "git_poll_timeout": (1, 3600),
+    "git_fetch_timeout": (1, 10**6),
+    "git_mirror_expiry": (3600, 10**9),
+    "max_git_mirrors_size": (2**20, 10**13),
     "image_registry_rate_limit": (1, 10_000),
     "image_registry_concurrency": (1, 1000),
     "image_registry_backoff": (1, 86400),

@@ -27,6 +27,10 @@ class SourceSettings:
     image_cache_size: int = 64 * 2**20
     newest_build_recheck: float = 3600.0
     cache_by_tag_policy: str = "Allow"
+    git_poll_timeout: float = 60.0
+    git_fetch_timeout: float = 1800.0
+    git_mirror_expiry: int = 30 * 24 * 3600
+    max_git_mirrors_size: int = 20 * 2**30
 
     @classmethod
     def of(cls, settings: object) -> SourceSettings:
@@ -102,11 +106,11 @@ class Source(Protocol):
 
     @property
     def credential_url(self) -> str:
-        """What Secrets know it by, and where a login for it goes."""
+        """The URL by which its credentials are found."""
 
     @property
     def credential_kind(self) -> str:
-        """The credentials that open it: image, git or helm; empty where it takes none of Kargo's."""
+        """The credentials that open it: image, git, helm or generic; empty where it takes none."""
 
     def stream_key(self) -> Hashable:
         """Return what makes two subscriptions share a poll: what `poll` depends on, but for the credential."""

@@ -17,18 +17,19 @@ from airfreight.artifacts.charts.versions import (
     explain_versions,
     tag_of,
 )
-from airfreight.artifacts.documents import Egress, egress_client
 from airfreight.artifacts.oci.client import RegistryClient
-from airfreight.artifacts.oci.protocol import is_this_machine, parse_reference, read_moment
+from airfreight.artifacts.oci.protocol import parse_reference, read_moment
 from airfreight.artifacts.semver import Constraint
-from airfreight.errors import ArtifactError, RefusedError, TransientError, VersionError
+from airfreight.errors import ArtifactError, VersionError
 from airfreight.model.freight import ChartArtifact
 from airfreight.model.subscription import ChartSubscription
+from airfreight.sources.backoff import Backoff
 from airfreight.sources.base import Access, Discovered, Fault, Found, Rejected
 from airfreight.sources.egress import egress_of
+from airfreight.sources.registries import RegistryLimits, registry_client
 
 _OCI = "oci://"
-_SECONDS = 120.0  # for all tags of a repository, over all pages
+_WATCHED = Backoff()
 
 
 def check(subscription: ChartSubscription) -> Iterator[Fault]:
@@ -72,7 +73,7 @@ class _Charts(Protocol):
 
 
 class ChartSource:
-    """A chart subscription; `name` is the subscription's.
+    """A chart subscription; `name` is the subscription's own, `backoff` is shared by all of the process.
 
     Its mark is the version. A chart that was replaced under its version is not new: Freight's name knows no digest of
     a chart either, so that it would be the same Freight.
@@ -80,10 +81,18 @@ class ChartSource:
 
     credential_kind = "helm"
 
-    def __init__(self, subscription: ChartSubscription, name: str) -> None:
+    def __init__(
+        self, subscription: ChartSubscription, name: str, *, backoff: Backoff = _WATCHED
+    ) -> None:
+        self.name = name
         self._subscription = subscription
-        self._name = name
+        self._backoff = backoff
         self._marked: tuple[Any, str] | None = None
+
+    @property
+    def discovery_limit(self) -> int:
+        """The most versions that one look returns."""
+        return self._subscription.discovery_limit
 
     @property
     def url(self) -> str:
@@ -101,7 +110,9 @@ class ChartSource:
 
     async def poll(self, access: Access) -> Any:
         """Return the digest of the index, or the tags."""
-        return await self._charts(access).poll()
+        key = (self.stream_key(), access.credential)
+        async with self._backoff.attempt(key, most=access.settings.image_registry_backoff):
+            return await self._charts(access).poll()
 
     async def mark(self, seen: Any, access: Access) -> str:
         """Return the best version."""
@@ -112,6 +123,7 @@ class ChartSource:
 
     async def discover(self, access: Access, *, limit: int, as_of: datetime | None) -> Found:
         """Return the best versions; with `as_of` the dates of an index's entries, or of a registry's charts, count."""
+        limit = min(limit, self.discovery_limit)
         charts = self._charts(access)
         kept, dropped = await charts.explain(await charts.poll())
         rejected = [Rejected(*one) for one in dropped]
@@ -150,13 +162,13 @@ class ChartSource:
             repo_url=self._subscription.repo_url,
             name=self._subscription.name,
             version=version,
-            subscription_name=self._name,
+            subscription_name=self.name,
         )
 
     def _charts(self, access: Access) -> _Charts:
-        egress = egress_of(access, verify_tls=not self._subscription.insecure_skip_tls_verify)
         if self._subscription.repo_url.startswith(_OCI):
-            return _RegistryCharts(self._subscription, egress)
+            return _RegistryCharts(self._subscription, access)
+        egress = egress_of(access, verify_tls=not self._subscription.insecure_skip_tls_verify)
         repository = ChartRepository(self._subscription.repo_url, egress, access.cache)
         return _ClassicCharts(self._subscription, repository)
 
@@ -186,7 +198,7 @@ class _ClassicCharts:
 @dataclass(frozen=True)
 class _RegistryCharts:
     subscription: ChartSubscription
-    egress: Egress
+    access: Access
 
     async def poll(self) -> list[str]:
         async with self._client() as (client, repository):
@@ -204,18 +216,14 @@ class _RegistryCharts:
 
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[tuple[RegistryClient, str]]:
-        place = parse_reference(self.subscription.repo_url.removeprefix(_OCI))
-        try:
-            async with egress_client(self.egress) as http, asyncio.timeout(_SECONDS):
-                client = RegistryClient(
-                    http,
-                    host=place.host,
-                    credential=self.egress.credential,
-                    plain_http=is_this_machine(place.host),
-                    allow_credentials_over_http=self.egress.allow_credentials_over_http,
-                )
-                yield client, place.repository
-        except TimeoutError:
-            raise TransientError(f"{place.host} took longer than {_SECONDS:g} s") from None
-        except RefusedError as error:
-            raise ArtifactError(str(error)) from None
+        repo_url = self.subscription.repo_url.removeprefix(_OCI)
+        settings = self.access.settings
+        async with registry_client(
+            repo_url,
+            credential=self.access.credential,
+            allow_credentials_over_http=settings.allow_credentials_over_http,
+            allow_loopback=settings.allow_loopback,
+            verify_tls=not self.subscription.insecure_skip_tls_verify,
+            limits=RegistryLimits.of(settings),
+        ) as client:
+            yield client, parse_reference(repo_url).repository

@@ -15,9 +15,12 @@ from pydantic_core import ErrorDetails
 from airfreight.errors import AirfreightError, ArtifactError, SettingsError
 from airfreight.model.freight import GenericArtifact
 from airfreight.model.subscription import GenericSubscription
+from airfreight.sources.backoff import Backoff
 from airfreight.sources.base import Access, Discovered, Fault, Found, Rejected
 from airfreight.sources.custom import SubscriptionRegistry
 from airfreight.sources.kind import ArtifactVersion, SubscriptionKind
+
+_WATCHED = Backoff()
 
 
 def check(subscription: GenericSubscription, kinds: SubscriptionRegistry) -> Iterator[Fault]:
@@ -57,27 +60,34 @@ def _expected(message: str) -> str:
 
 
 class GenericSource:
-    """A generic subscription; `name` is the subscription's. Raises SettingsError where its kind cannot be used."""
+    """A generic subscription; `name` is the subscription's own. Raises SettingsError where its kind cannot be used."""
 
     def __init__(
-        self, subscription: GenericSubscription, name: str, kinds: SubscriptionRegistry
+        self,
+        subscription: GenericSubscription,
+        name: str,
+        kinds: SubscriptionRegistry,
+        *,
+        backoff: Backoff = _WATCHED,
     ) -> None:
         kind = kinds.find(subscription.kind)
         if kind is None:
             raise SettingsError(kinds.explain_unknown(subscription.kind))
         self._kind = kind
         self._config = _read_config(kind, subscription.config)
-        self._name = name
+        self.name = name
+        self.discovery_limit = subscription.discovery_limit
+        self._backoff = backoff
 
     @property
     def url(self) -> str:
-        """Where it looks, and the subscription's name: a Warehouse may look there more than once."""
-        return f"{self.credential_url} {self._name}".rstrip()
+        """What it looks at, and the subscription's name: a Warehouse may look there more than once."""
+        return f"{self._kind.url(self._config)} {self.name}"
 
     @property
     def credential_url(self) -> str:
         """Where it looks, as credentials name it."""
-        return self._kind.url(self._config)
+        return self._kind.credential_url(self._config)
 
     @property
     def credential_kind(self) -> str:
@@ -91,7 +101,12 @@ class GenericSource:
 
     async def poll(self, access: Access) -> Any:
         """Return the best version; empty where there is none."""
-        async with aclosing(self._versions(access)) as versions:
+        key = (self.stream_key(), access.credential)
+        most = access.settings.image_registry_backoff
+        async with (
+            self._backoff.attempt(key, most=most),
+            aclosing(self._versions(access)) as versions,
+        ):
             async for one in versions:
                 if isinstance(one, ArtifactVersion):
                     return one.version
@@ -103,6 +118,7 @@ class GenericSource:
 
     async def discover(self, access: Access, *, limit: int, as_of: datetime | None) -> Found:
         """Return the best versions, as artifacts whose metadata are name, digest and link."""
+        limit = min(limit, self.discovery_limit)
         found: list[Discovered] = []
         rejected: list[Rejected] = []
         mark = ""
@@ -134,7 +150,7 @@ class GenericSource:
         told = {"name": version.name, "digest": version.digest, "link": version.link}
         return GenericArtifact(
             artifact_type=self._kind.kind,
-            subscription_name=self._name,
+            subscription_name=self.name,
             version=version.version,
             metadata={key: value for key, value in told.items() if value},
         )

@@ -67,8 +67,8 @@ class ImageSource:
 
     @property
     def credential_url(self) -> str:
-        """The same: an image has no other address."""
-        return self.url
+        """The repository."""
+        return self._subscription.repo_url
 
     def stream_key(self) -> Hashable:
         """Return what `poll` depends on: the repository, and for Digest the tag."""
@@ -109,11 +109,10 @@ class ImageSource:
                 tags = await repository.list_tags()
                 selected, dropped = await asyncio.to_thread(explain_of, tags, self._subscription)
                 found, passed = await self._in_order(repository, selected, limit, as_of)
-        rejected = (*((look.tag, look.rule) for look in passed), *dropped)
         return Found(
             tuple(Discovered(self._artifact(image), image.created_at) for image in found),
             _mark(found),
-            tuple(Rejected(tag, rule) for tag, rule in rejected),
+            await asyncio.to_thread(_rejected, passed, dropped),
         )
 
     @property
@@ -267,6 +266,11 @@ def _utc(moment: datetime) -> str:
 
 def _mark(found: Sequence[DiscoveredImage]) -> str:
     return f"{found[0].tag}@{found[0].digest}" if found else ""
+
+
+def _rejected(passed: Sequence[Look], dropped: Sequence[tuple[str, str]]) -> tuple[Rejected, ...]:
+    looked_at = (Rejected(look.tag, look.rule) for look in passed)
+    return (*looked_at, *(Rejected(tag, rule) for tag, rule in dropped))
 
 
 def _fingerprint(tags: Sequence[str]) -> str:

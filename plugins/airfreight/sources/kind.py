@@ -52,7 +52,11 @@ class SubscriptionKind(ABC, Generic[ConfigT]):
 
     @abstractmethod
     def url(self, config: ConfigT) -> str:
-        """Return where it looks: what errors call it and what credentials are found by."""
+        """Return what it looks at: what errors and tables call it."""
+
+    def credential_url(self, config: ConfigT) -> str:
+        """Return the URL by which credentials are found: that of a server that has many things, say."""
+        return self.url(config)
 
     @abstractmethod
     def versions(

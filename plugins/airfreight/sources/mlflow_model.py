@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from pydantic import Field, field_validator
 
 from airfreight.artifacts.documents import document_client
-from airfreight.artifacts.mlflow import READY, MlflowClient, ModelVersion, version_page
+from airfreight.artifacts.mlflow import READY, MlflowClient, ModelVersion, model_page
 from airfreight.sources.base import Access, Rejected
 from airfreight.sources.egress import egress_of, server_url
 from airfreight.sources.kind import ArtifactVersion, SubscriptionConfig, SubscriptionKind
@@ -33,6 +33,10 @@ class MlflowModelKind(SubscriptionKind[MlflowModelConfig]):
     config_type = MlflowModelConfig
 
     def url(self, config: MlflowModelConfig) -> str:
+        """Return the model's page."""
+        return model_page(config.tracking_url, config.model)
+
+    def credential_url(self, config: MlflowModelConfig) -> str:
         """Return the server."""
         return config.tracking_url
 
@@ -57,7 +61,7 @@ class MlflowModelKind(SubscriptionKind[MlflowModelConfig]):
         return ArtifactVersion(
             version=str(version.number),
             name=config.model,
-            link=version_page(config.tracking_url, config.model, version.number),
+            link=f"{self.url(config)}/versions/{version.number}",
             created_at=None if config.alias else version.created_at,
             undated=moved if config.alias else "MLflow does not tell when it was registered",
         )

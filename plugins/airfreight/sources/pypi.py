@@ -53,6 +53,10 @@ class PypiKind(SubscriptionKind[PypiConfig]):
         """Return the package's page."""
         return f"{config.index_url}/simple/{canonicalize_name(config.package)}/"
 
+    def credential_url(self, config: PypiConfig) -> str:
+        """Return the index."""
+        return config.index_url
+
     async def versions(
         self, config: PypiConfig, access: Access
     ) -> AsyncGenerator[ArtifactVersion | Rejected]:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import functools
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
-import httpx
-
+from airfreight.artifacts.guarded_async_http import guarded_async_client, tls_context
 from airfreight.artifacts.oci.client import RegistryClient
 from airfreight.artifacts.oci.logins import Logins
 from airfreight.artifacts.oci.pace import Pace
 from airfreight.artifacts.oci.protocol import is_this_machine, parse_reference
+from airfreight.errors import ArtifactError, RefusedError
 from airfreight.model.credential import Credential
 from airfreight.sources.base import SourceSettings
 
@@ -86,29 +84,20 @@ def _keep(kept: dict[_Key, _Value], key: _Key, value: _Value) -> _Value:
     return value
 
 
-@functools.lru_cache(maxsize=64)
-def tls_context(*, verify: bool, authority: str = "") -> ssl.SSLContext:
-    """Return the one context of all clients that trust the same; `authority` takes the place of the machine's.
-
-    Reading the certificates takes 30 ms, in which the triggerer's loop stands still; the rest of a poll takes 4.
-    """
-    if verify and authority:
-        return ssl.create_default_context(cadata=authority)
-    return httpx.create_ssl_context(verify=verify, trust_env=False)
-
-
 @asynccontextmanager
 async def registry_client(
     repo_url: str,
     *,
     credential: Credential | None,
     allow_credentials_over_http: bool,
+    allow_loopback: bool = True,
     verify_tls: bool = True,
     limits: RegistryLimits | None = None,
 ) -> AsyncIterator[RegistryClient]:
     """Give a client for the registry of `repo_url`; its connections end with the block.
 
-    All clients of one event loop share the pace of a registry and the tokens of a login.
+    Addresses that the guard refuses raise ArtifactError. All clients of one event loop share the pace of a registry and
+    the tokens of a login.
     """
     shared = _SHARED.setdefault(asyncio.get_running_loop(), _Shared())
     visitor = _Visitor(
@@ -117,13 +106,17 @@ async def registry_client(
     context = tls_context(
         verify=verify_tls, authority=credential.ca_certificate if credential else ""
     )
-    async with httpx.AsyncClient(timeout=_SECONDS, verify=context, trust_env=False) as http:
-        yield RegistryClient(
-            http,
-            host=visitor.host,
-            credential=credential,
-            plain_http=visitor.plain_http,
-            pace=shared.pace(visitor.host, limits or RegistryLimits()),
-            logins=shared.logins_of(visitor),
-            seconds=_SECONDS,
-        )
+    guarded = guarded_async_client(allow_loopback=allow_loopback, timeout=_SECONDS, context=context)
+    try:
+        async with guarded as http:
+            yield RegistryClient(
+                http,
+                host=visitor.host,
+                credential=credential,
+                plain_http=visitor.plain_http,
+                pace=shared.pace(visitor.host, limits or RegistryLimits()),
+                logins=shared.logins_of(visitor),
+                seconds=_SECONDS,
+            )
+    except RefusedError as error:
+        raise ArtifactError(str(error)) from None

@@ -11,6 +11,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import IO, Any, Literal
 from urllib.parse import urljoin, urlsplit
 
@@ -192,6 +193,8 @@ class RegistrySession:
             raise ArtifactError(f"{self.host} redirects to an address that is none") from None
         if urlsplit(url).scheme == "https" and scheme != "https":
             raise ArtifactError(f"{self.host} redirects from https to http; not followed")
+        if reason := protocol.closed_address(target, self.host):
+            raise ArtifactError(f"{self.host} redirects to {reason}; not followed")
         return target
 
     async def _send(
@@ -287,9 +290,7 @@ def _check_status(answer: Answer, where: str, expected: tuple[int, ...]) -> None
             raise NotFoundError(f"{where}: there is no such repository")
         raise NotFoundError(f"{where}: not found ({path})")
     if status == httpx.codes.TOO_MANY_REQUESTS or status >= 500:
-        wait = answer.headers.get("retry-after", "")
-        raise TransientError(
-            f"{where} answered HTTP {status}", float(wait) if wait.isdecimal() else None
-        )
+        wait = protocol.retry_seconds(answer.headers.get("retry-after", ""), datetime.now(UTC))
+        raise TransientError(f"{where} answered HTTP {status}", wait)
     if status not in expected:
         raise ArtifactError(f"{where} answered HTTP {status}")

@@ -1,0 +1,84 @@
+"""Bounds for a git that talks to a server nobody vouches for: how long it may run, how much it may print."""
+
+from __future__ import annotations
+
+import os
+import resource
+import selectors
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
+
+from airfreight.errors import ArtifactError, TransientError
+
+_CHUNK = 1 << 16
+_ERROR_BYTES = 1 << 16
+
+
+@dataclass(frozen=True)
+class GitLimits:
+    """Seconds that one run of git may take, bytes that it may print, and bytes of a file that it may write."""
+
+    seconds: float
+    output: int = 1 << 26
+    file: int = resource.RLIM_INFINITY
+
+
+def run_limited(
+    command: Sequence[str], place: Path, environment: Mapping[str, str], limits: GitLimits
+) -> tuple[int, str, str]:
+    """Return exit code, output without its last newline and errors of `command`, which is killed beyond the limits.
+
+    Raises TransientError for one that takes too long, ArtifactError for one that prints too much, FileNotFoundError
+    where there is no such program. It has a process group of its own: what it started is killed with it.
+    """
+    with tempfile.TemporaryFile() as errors:  # a pipe that nobody reads would fill up
+        process = subprocess.Popen(  # noqa: S603 no shell reads the arguments
+            command,
+            cwd=place,
+            env={**os.environ, "LANGUAGE": "C", "LC_ALL": "C", **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            start_new_session=True,
+        )
+        with process:
+            try:
+                resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (limits.file, limits.file))
+                output = _read(process, time.monotonic() + limits.seconds, limits)
+            except BaseException:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                raise
+        said = os.pread(errors.fileno(), _ERROR_BYTES, 0)
+    return process.returncode, _text(output).removesuffix("\n"), _text(said)
+
+
+def _read(process: subprocess.Popen[bytes], deadline: float, limits: GitLimits) -> bytes:
+    pipe = cast(IO[bytes], process.stdout)
+    chunks, size = [], 0
+    with selectors.DefaultSelector() as selector:
+        selector.register(pipe, selectors.EVENT_READ)
+        while selector.select(max(0.0, deadline - time.monotonic())):
+            chunk = os.read(pipe.fileno(), _CHUNK)
+            if not chunk:
+                break
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > limits.output:
+                raise ArtifactError(f"it printed more than {limits.output} bytes")
+    try:
+        process.wait(max(0.0, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        raise TransientError(f"it took more than {limits.seconds:g} s") from None
+    return b"".join(chunks)
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
