@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk._shared.secrets_masker import redact
 
 from airfreight.artifacts.git import GitClient
 from airfreight.artifacts.git_access import GitRemote
@@ -185,6 +186,15 @@ async def test_the_event_loop_goes_on_while_a_token_is_fetched(
     assert {task.result() for task in fetching} == {Credential("AWS", PASSWORD)}
     assert ecr.fetches == 1
     assert turns > 20
+
+
+def test_airflow_masks_a_token_wherever_a_task_writes_it(
+    deployment: Deployment, registry: DebianRegistry
+) -> None:
+    with Ecr(["ecr-t0ken-word"]).serve() as fake:
+        image = ecr_connection(deployment, registry, fake.url)
+        RepositoryHook(CONNECTION, Repository("image", image, "shop")).get_conn()
+    assert redact("docker login -p ecr-t0ken-word") == "docker login -p ***"
 
 
 def test_a_connection_that_gives_tokens_is_no_secret_to_read(deployment: Deployment) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 
 from airfreight.artifacts.tokens.cache import TokenCache
@@ -39,7 +40,7 @@ class RepositoryLogins:
         self, connection: ConnectionFields | None, repository: Repository | None = None
     ) -> Credential | None:
         """Return the same without blocking the event loop."""
-        provider = self._provider(connection, repository)
+        provider = await asyncio.to_thread(self._provider, connection, repository)
         if provider is None:
             return _held(connection) if connection else None
         return self._credential(connection, provider, await self.tokens.aget(provider))

@@ -61,7 +61,7 @@ class AcrTokens:
 
     def fetch(self) -> Token:
         """Ask for a new token; blocks."""
-        with needs("azure", self.whose), _azure_errors(self.whose):
+        with needs("azure-identity", self.whose), _azure_errors(self.whose):
             access = _credential(self.identity).get_token(f"{_audience(self.host)}/.default").token
         scheme = "http" if is_this_machine(self.host) else "https"
         form = {"grant_type": "access_token", "service": self.host, "access_token": access}

@@ -47,7 +47,7 @@ class GoogleTokens:
 
     def fetch(self) -> Token:
         """Ask for a new token; blocks."""
-        with needs("google", self.whose):
+        with needs("google-auth[requests]", self.whose):
             import google.auth.transport.requests
             import requests
         with requests.Session() as session, _google_errors(self.whose):

@@ -76,7 +76,7 @@ class EcrTokens:
 
     def fetch(self) -> Token:
         """Ask for a new token; blocks."""
-        with needs("aws", self.whose):
+        with needs("boto3", self.whose):
             import boto3
         identity = self.identity
         service = "ecr-public" if self.public else "ecr"

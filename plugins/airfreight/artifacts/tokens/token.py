@@ -40,14 +40,13 @@ class TokenProvider(Hashable, Protocol):
 
 
 @contextmanager
-def needs(extra: str, whose: str) -> Iterator[None]:
+def needs(requirement: str, whose: str) -> Iterator[None]:
     """Import a cloud's packages within: where they are missing, SettingsError says what to install."""
     try:
         yield
     except ImportError as error:
         raise SettingsError(
-            f"{whose} needs the package {error.name or extra}: pip install 'airfreight[{extra}]' "
-            "wherever tasks and triggers run"
+            f"{whose} needs the package {error.name}: run pip install '{requirement}' in the image of every component"
         ) from error
 
 
