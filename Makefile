@@ -1,19 +1,24 @@
 .PHONY: help setup lint unit test demo down
 
+# A shell that forbids bytecode, as many container images do, has every process compile all of Airflow again: 4 s each.
+unexport PYTHONDONTWRITEBYTECODE
+
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install uv, where it is missing, and everything that the lock names
-	@command -v uv >/dev/null || python3 -m pip install uv; uv sync --frozen
+	@command -v uv >/dev/null || python3 -m pip install uv; uv sync --frozen --compile-bytecode
 
 lint: ## ruff and mypy
 	@uv run --frozen ruff check . && uv run --frozen ruff format --check . && uv run --frozen mypy plugins/airfreight demo
 
 unit: ## the tests that start no Airflow, on all cores
-	@uv run --frozen pytest -m "not live" -n auto
+	@uv run --frozen pytest -m "not live" -n auto --dist loadscope
 
 test: setup lint ## everything: lint, unit tests, live tests (installs docker-registry, git, gnupg and OpenSSH where missing)
-	@.ci/setup && uv run --frozen pytest -m "not live" -n auto && uv run --frozen pytest tests/live --durations=20
+	@.ci/setup
+	@$(MAKE) --no-print-directory unit
+	@uv run --frozen pytest tests/live --durations=20
 
 demo: setup ## a running Airflow on localhost with the guestbook pipeline; Ctrl-C stops it
 	@uv run --frozen python -m demo

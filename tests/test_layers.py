@@ -93,8 +93,14 @@ def is_within(module: str, *packages: str) -> bool:
     return any(module == package or module.startswith(f"{package}.") for package in packages)
 
 
-IMPORTS = [found for file in [*modules(), PLUGIN] for found in imports_of(file)]
-INSIDE = [found for found in IMPORTS if found.file not in (PLUGIN, PACKAGE / "__init__.py")]
+@pytest.fixture(scope="module")
+def all_imports():
+    return [found for file in [*modules(), PLUGIN] for found in imports_of(file)]
+
+
+@pytest.fixture(scope="module")
+def inside(all_imports):
+    return [one for one in all_imports if one.file not in (PLUGIN, PACKAGE / "__init__.py")]
 
 
 def breaches(found: Iterator[Import]) -> list[str]:
@@ -106,8 +112,8 @@ def test_every_part_of_the_package_is_a_layer():
     assert parts <= RANK.keys()
 
 
-def test_a_module_imports_its_own_layer_or_an_inner_one():
-    ours = (one for one in INSIDE if is_within(one.module, "airfreight"))
+def test_a_module_imports_its_own_layer_or_an_inner_one(inside):
+    ours = (one for one in inside if is_within(one.module, "airfreight"))
 
     def is_outward(one: Import) -> bool:
         theirs = one.module.split(".")[1]
@@ -116,8 +122,8 @@ def test_a_module_imports_its_own_layer_or_an_inner_one():
     assert breaches(one for one in ours if is_outward(one)) == []
 
 
-def test_airflow_is_known_only_outside_of_runtime():
-    found = (one for one in INSIDE if is_within(one.module, "airflow"))
+def test_airflow_is_known_only_outside_of_runtime(inside):
+    found = (one for one in inside if is_within(one.module, "airflow"))
     assert breaches(one for one in found if one.layer not in KNOW_AIRFLOW) == []
 
 
@@ -134,21 +140,21 @@ def step_kinds() -> set[str]:
     } - PARTS_OF_STEPS
 
 
-def test_steps_do_not_import_each_other():
+def test_steps_do_not_import_each_other(inside):
     kinds = step_kinds()
     assert len(kinds) > 5
-    found = (one for one in INSIDE if one.layer == "steps" and one.file.stem != "builtin")
+    found = (one for one in inside if one.layer == "steps" and one.file.stem != "builtin")
     assert breaches(one for one in found if one.module in kinds) == []
 
 
 @pytest.mark.parametrize("module", [*HEAVY, *EXTRAS])
-def test_what_takes_long_to_import_is_imported_where_it_is_used(module):
-    found = (one for one in INSIDE if is_within(one.module, module) and one.layer != "web")
+def test_what_takes_long_to_import_is_imported_where_it_is_used(module, inside):
+    found = (one for one in inside if is_within(one.module, module) and one.layer != "web")
     assert breaches(one for one in found if one.at_module_level) == []
 
 
-def test_imports_are_absolute():
-    assert breaches(one for one in IMPORTS if one.relative) == []
+def test_imports_are_absolute(all_imports):
+    assert breaches(one for one in all_imports if one.relative) == []
 
 
 @pytest.mark.parametrize(

@@ -110,8 +110,7 @@ class Deployment:
 @pytest.fixture
 def deployment(tmp_path: Path) -> Deployment:
     here = Deployment(tmp_path)
-    ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "plugins", here.plugins, ignore=ignored)
+    shutil.copytree(ROOT / "plugins", here.plugins)
     package, metadata = here.plugins / "acme_steps", here.plugins / "acme_steps.dist-info"
     package.mkdir()
     metadata.mkdir()

@@ -10,6 +10,7 @@ from airfreight.errors import ExpressionError
 from airfreight.expr.gotext import json_text
 from airfreight.expr.limits import DEFAULT_LIMITS, Meter
 from airfreight.expr.templates import evaluate_config, evaluate_template
+from tests.rows import check_rows
 
 ROWS = json.loads(
     (Path(__file__).parents[1] / "conformance/templates.json").read_text(encoding="utf-8"),
@@ -19,10 +20,6 @@ ROWS = json.loads(
 
 def environment(row):
     return row.get("env", ROWS["env"])
-
-
-def named(rows):
-    return [pytest.param(row, id=row["template"][:60]) for row in rows]
 
 
 def read_object(text):
@@ -36,27 +33,32 @@ def read_object(text):
     return value
 
 
-@pytest.mark.parametrize(
-    "row", named(r for r in ROWS["cases"] if not r["json"] and not r.get("error"))
-)
-def test_a_template_has_the_result_that_kargo_gives(row):
-    result = evaluate_template(row["template"], environment(row))
-    if "result_float" in row:
-        expected = float(row["result_float"])
-        assert result == expected or (math.isnan(result) and math.isnan(expected))
-    else:
-        assert result == row["result"]
-        assert isinstance(result, bool) == isinstance(row["result"], bool)
+def test_a_template_has_the_result_that_kargo_gives():
+    def check(row):
+        result = evaluate_template(row["template"], environment(row))
+        if "result_float" in row:
+            expected = float(row["result_float"])
+            assert result == expected or (math.isnan(result) and math.isnan(expected))
+        else:
+            assert result == row["result"]
+            assert isinstance(result, bool) == isinstance(row["result"], bool)
+
+    check_rows([r for r in ROWS["cases"] if not r["json"] and not r.get("error")], check)
 
 
-@pytest.mark.parametrize("row", named(r for r in ROWS["cases"] if r["json"] and not r.get("error")))
-def test_a_config_is_written_as_kargo_writes_it(row):
-    result = evaluate_config(read_object(row["template"]), environment(row))
-    assert json_text(result, Meter(DEFAULT_LIMITS)) == row["output"]
+def test_a_config_is_written_as_kargo_writes_it():
+    def check(row):
+        result = evaluate_config(read_object(row["template"]), environment(row))
+        assert json_text(result, Meter(DEFAULT_LIMITS)) == row["output"]
+
+    check_rows([r for r in ROWS["cases"] if r["json"] and not r.get("error")], check)
 
 
-@pytest.mark.parametrize("row", named(r for r in ROWS["cases"] if r.get("error")))
-def test_a_template_that_kargo_refuses_is_an_error(row):
-    evaluate = evaluate_config if row["json"] else evaluate_template
-    with pytest.raises(ExpressionError):
-        evaluate(read_object(row["template"]) if row["json"] else row["template"], environment(row))
+def test_a_template_that_kargo_refuses_is_an_error():
+    def check(row):
+        evaluate = evaluate_config if row["json"] else evaluate_template
+        text = row["template"]
+        with pytest.raises(ExpressionError):
+            evaluate(read_object(text) if row["json"] else text, environment(row))
+
+    check_rows([r for r in ROWS["cases"] if r.get("error")], check)

@@ -167,6 +167,10 @@ async def test_a_second_token_that_is_refused_is_reported(
             with pytest.raises(AuthenticationError, match="refused the login") as caught:
                 await list_tags(image, await hook.aget_conn())
             assert "revoked" not in str(caught.value)
+        last = await hook.aget_conn()
+        assert last is not None
+        assert last.renew is not None
+        assert await asyncio.to_thread(last.renew) is None
     assert ecr.fetches == 2
     assert deployment.hidden == ["revoked-1", "revoked-2"]
 

@@ -8,8 +8,6 @@ from datetime import UTC, datetime
 from tests.live.manifests import OVERLAY, guestbook, project, stage, warehouse
 from tests.live.world import World, run_id_of
 
-COUNT = 10
-
 # Marks its beginning, is killed once where the Freight is 1.0.1, waits for a switch where it is 1.0.0, marks its end.
 TEMPLATE = """\
       steps:
@@ -28,14 +26,15 @@ TEMPLATE = """\
         config: {url: "@BARRIER@/mark/@NAME@-leave-${{ ctx.targetFreight.origin.name }}"}"""
 
 
-def promote_ten_one_at_a_time(world: World, project_name: str) -> None:
-    """Ten Freight are approved for one Stage: promotions never overlap and keep the order of their decisions.
+def promote_one_at_a_time(world: World, project_name: str, count: int) -> None:
+    """`count` Freight are approved for one Stage: promotions never overlap and keep the order of their decisions.
 
-    The first defers in the middle, the second is killed and waits for its retry, seven are approved at once.
+    The first defers in the middle, the second is killed and waits for its retry; from the fourth on all are approved
+    at once.
     """
     pipeline, marked = f"{project_name}.pipeline.all", f"{project_name}-"
-    names = [f"w{i}" for i in range(COUNT)]
-    for position in range(COUNT):
+    names = [f"w{i}" for i in range(count)]
+    for position in range(count):
         world.registry.push_image(
             f"{project_name}/app", f"1.0.{position}", created=datetime.now(UTC)
         )
@@ -53,7 +52,7 @@ def promote_ten_one_at_a_time(world: World, project_name: str) -> None:
     world.unpause(pipeline)
     for name in names:
         world.unpause(f"{project_name}.warehouse.{name}")
-    world.wait_for_freight(project_name, COUNT)
+    world.wait_for_freight(project_name, count)
 
     register = {
         name: world.register(f"airfreight://{project_name}/warehouses/{name}") for name in names
@@ -65,7 +64,7 @@ def promote_ten_one_at_a_time(world: World, project_name: str) -> None:
         world.wait_for_state(pipeline, runs[name], "only.gate", "success")
     for name in names[3:]:
         world.wait_for_state(pipeline, runs[name], "only.gate", "awaiting_input")
-    with ThreadPoolExecutor(7) as pool:
+    with ThreadPoolExecutor(count) as pool:
         answers = pool.map(
             lambda name: world.answer(pipeline, runs[name], "only.gate", "Approve"), names[3:]
         )
@@ -85,7 +84,7 @@ def promote_ten_one_at_a_time(world: World, project_name: str) -> None:
         "leave-w1",
     ]
     rest = marks[5:]
-    assert [mark.split("-")[0] for mark in rest] == ["enter", "leave"] * (COUNT - 2)
+    assert [mark.split("-")[0] for mark in rest] == ["enter", "leave"] * (count - 2)
     assert all(rest[i].split("-")[1] == rest[i + 1].split("-")[1] for i in range(0, len(rest), 2))
     assert rest[0] == "enter-w2"
     events = world.get(

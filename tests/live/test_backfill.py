@@ -39,7 +39,7 @@ def test_a_backfill_registers_what_the_warehouse_would_have_produced_then(world:
     live = world.wait_for_freight(PROJECT, 1)
     world.wait_for_state(PIPELINE, run_id_of(live), "dev.verify", "success")
 
-    backfill(world, 9, 1)
+    backfill(world, 7, 1)
     found = world.freight(PROJECT)
     assert len(found) == 3
     dates = [datetime.fromisoformat(entry["discoveredAt"]) for entry in found]
@@ -48,7 +48,7 @@ def test_a_backfill_registers_what_the_warehouse_would_have_produced_then(world:
     assert found[2] == live
     assert len(world.runs(PIPELINE)) == 1
 
-    backfill(world, 9, 1)
+    backfill(world, 7, 1)
     assert world.freight(PROJECT) == found
     assert len(world.runs(PIPELINE)) == 1
 

@@ -112,8 +112,13 @@ def test_a_removed_stage_that_comes_back_neither_promotes_nor_asks_again(
     assert (promoted(world, "done"), promoted(world, "refused")) == (1, 0)
 
 
-def test_a_project_that_was_away_comes_back_with_all_it_knew(world: World, run: str) -> None:
-    """Guard: `tie`. Without it Airflow deletes the metadata and all that has seen no event."""
+def test_a_project_whose_dags_were_deleted_comes_back_with_all_it_knew(
+    world: World, run: str
+) -> None:
+    """Guard: `tie`. Without it Airflow deletes what was kept of assets that have seen no event: the metadata.
+
+    A DAG that is only stale keeps its inlets, and with them their state.
+    """
     pipeline, metadata = "calm.pipeline.app", "airfreight://calm/metadata"
     kept = (metadata, "airfreight://calm/stages/dev/register", "airfreight://calm/warehouses/app")
     file = world.folder / "dags" / "calm.py"
@@ -125,9 +130,11 @@ def test_a_project_that_was_away_comes_back_with_all_it_knew(world: World, run: 
     source = file.read_text()
     file.unlink()
     eventually(lambda: world.get(f"/dags/{pipeline}")["is_stale"])
+    for dag_id in (pipeline, "calm.warehouse.app"):
+        world.rest.delete(f"/api/v2/dags/{dag_id}").raise_for_status()
     time.sleep(CLEANUPS)
     file.write_text(source)
-    eventually(lambda: not world.get(f"/dags/{pipeline}")["is_stale"])
+    world.unpause(pipeline)
     assert [world.register(uri) for uri in kept] == before
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from tests.live.connections import SECRETS
 from tests.live.leaks import leaks
 from tests.live.manifests import auto, marks, project, stage, warehouse
 from tests.live.terminal import rows
-from tests.live.world import SECRETS, World, run_id_of
+from tests.live.world import World, run_id_of
 
 PROJECT = "clean"
 PIPELINE = f"{PROJECT}.pipeline.app"

@@ -40,10 +40,11 @@ def test_freight_gets_its_run_though_triggering_it_fails_at_first(world: World) 
     pipeline = "again.pipeline.app"
     world.unpause(pipeline)
     world.unpause("again.warehouse.app")
-    # Airflow refuses the run while it does not know the DAG; the next parse brings it back.
+    # Airflow refuses the run while it does not know the DAG; a parse brings it back.
     world.rest.delete(f"/api/v2/dags/{pipeline}").raise_for_status()
     world.registry.push_image("again/app", "1.0.0", created=datetime.now(UTC))
     run = run_id_of(world.wait_for_freight("again", 1))
+    world.parse_soon("again")
     world.unpause(pipeline)
     eventually(lambda: world.runs(pipeline))
     assert world.wait_for_run(pipeline, run) == "success"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.live.scenarios import promote_ten_one_at_a_time
+from tests.live.scenarios import promote_one_at_a_time
 from tests.live.world import World
 
 
@@ -10,4 +10,4 @@ def test_promotions_of_one_stage_never_overlap_and_keep_the_order_of_their_decis
     world: World,
 ) -> None:
     """Guards: the Stage's claim, and `goes_first`."""
-    promote_ten_one_at_a_time(world, "lock")
+    promote_one_at_a_time(world, "lock", 10)

@@ -19,8 +19,9 @@ from tests.chart_repository import run as run_program
 from tests.chart_repository import write_chart
 from tests.git_http import git
 from tests.live import gitops
+from tests.live.connections import SHARED_GIT
 from tests.live.manifests import auto, project, stage, warehouse
-from tests.live.world import REPO, SHARED_GIT, RegisterStore, World, eventually, run_id_of
+from tests.live.world import REPO, RegisterStore, World, eventually, run_id_of
 from tests.steps.pull_requests.hosting_server import HostingServer
 
 NOW = datetime.now(UTC)

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 
 import httpx
 
+from tests.live.connections import SECRETS, SHARED_IMAGES
 from tests.live.leaks import forms_of, leaks
 from tests.live.manifests import PASSES, auto, project, stage, warehouse
-from tests.live.world import SECRETS, SHARED_IMAGES, World, run_id_of
+from tests.live.world import World, run_id_of
 from tests.registry_server import DebianRegistry
 
 PROJECT = "secret"

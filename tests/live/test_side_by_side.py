@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.live.scenarios import discover_ten_times, promote_ten_one_at_a_time, travel_to_prod
+from tests.live.scenarios import discover_ten_times, promote_one_at_a_time, travel_to_prod
 from tests.live.world import World
 
 
@@ -32,4 +32,4 @@ def test_the_path_and_ten_discoveries_give_one_run_a_freight(doubled: World) -> 
 
 def test_promotions_of_one_stage_keep_their_order(doubled: World) -> None:
     """Guards: the Stage's claim, and `goes_first`."""
-    promote_ten_one_at_a_time(doubled, "doublelock")
+    promote_one_at_a_time(doubled, "doublelock", 5)

@@ -18,21 +18,16 @@ import httpx
 
 from demo.ports import free_port
 from demo.stack import Stack
-from tests.argocd_server import TOKEN, ArgocdServer, kubeconfig, serving
+from tests.argocd_server import ArgocdServer, serving
 from tests.chart_repository import ChartRepository
 from tests.git_http import GitHttpServer
 from tests.live.barrier import BarrierServer
+from tests.live.connections import SECRETS, SHARED_CHARTS, SHARED_GIT, connections
 from tests.live.leaks import watched_arguments
 from tests.registry_server import DebianRegistry
 
 REPO = Path(__file__).resolve().parents[2]
 T = TypeVar("T")
-
-# The Connections of the live tests. The passwords hold what URL-encoding changes.
-SHARED_GIT = {"conn_type": "http", "login": "robot", "password": "t0ken/of+the=robot"}
-SHARED_IMAGES = {"conn_type": "http", "login": "puller", "password": "t0ken/of+the=puller"}
-SHARED_CHARTS = {"conn_type": "http", "login": "reader", "password": "t0ken/of+the=reader"}
-SECRETS = [*(login["password"] for login in (SHARED_GIT, SHARED_IMAGES, SHARED_CHARTS)), TOKEN]
 
 # What the step airflow may run here.
 OPERATORS = {
@@ -69,15 +64,20 @@ class World:
 
     def add_project(self, name: str, manifests: str) -> None:
         """Write a project's manifests and its DAG file; ``@REGISTRY@``, ``@GIT@``, ``@BARRIER@`` are filled in."""
-        self.write_manifests(name, manifests)
-        (self.folder / "dags" / f"{name}.py").write_text(DAG_FILE.format(name=name))
+        self._write(name, manifests)
+        self._dag_file(name).write_text(DAG_FILE.format(name=name))
 
     def retire_projects(self) -> None:
-        """Take every project's DAG file away: what is parsed every few seconds slows all that follows."""
+        """Take every project's DAG file away: what is watched and parsed slows all that follows."""
         for file in (self.folder / "dags").glob("*.py"):
             file.unlink()
 
     def write_manifests(self, name: str, manifests: str) -> None:
+        """Write the manifests of a project that is there, and have them parsed."""
+        self._write(name, manifests)
+        self.parse_soon(name)
+
+    def _write(self, name: str, manifests: str) -> None:
         folder = self.folder / "include" / "pipelines" / name
         folder.mkdir(parents=True, exist_ok=True)
         text = manifests.replace("@REGISTRY@", self.registry.host)
@@ -85,6 +85,17 @@ class World:
             "@BARRIER@", self.barrier.url
         )
         (folder / "project.yaml").write_text(text)
+
+    def parse_soon(self, name: str) -> None:
+        """Have a project's DAG file parsed within seconds: Airflow does where it changed since its last parse.
+
+        A parse that is under way ends before the time that the file shows, and another follows.
+        """
+        soon = time.time() + 3
+        os.utime(self._dag_file(name), (soon, soon))
+
+    def _dag_file(self, name: str) -> Path:
+        return self.folder / "dags" / f"{name}.py"
 
     # --- Airflow over REST -------------------------------------------------------------------
 
@@ -128,6 +139,11 @@ class World:
         found = answer.json()
         return {ti["task_id"]: ti["state"] for ti in found["task_instances"]}
 
+    def state(self, dag_id: str, run_id: str, task: str) -> str | None:
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task}"
+        answer = self.rest.get(path)
+        return answer.json()["state"] if answer.status_code == 200 else None
+
     def wait_for_run(self, dag_id: str, run_id: str, timeout: float = PATIENCE) -> str:
         """Wait for the run to end and return its state."""
 
@@ -141,7 +157,7 @@ class World:
         self, dag_id: str, run_id: str, task: str, state: str, timeout: float = PATIENCE
     ) -> None:
         eventually(
-            lambda: self.states(dag_id, run_id).get(task) == state,
+            lambda: self.state(dag_id, run_id, task) == state,
             timeout,
             lambda: f"{task} is {self.states(dag_id, run_id)}",
         )
@@ -205,7 +221,7 @@ class World:
 
     def _has_taken(self, dag_id: str, run_id: str, task: str) -> bool:
         def ended() -> str | None:
-            state = self.states(dag_id, run_id).get(task)
+            state = self.state(dag_id, run_id, task)
             return state if state in ("success", "failed", "skipped") else None
 
         try:
@@ -231,8 +247,9 @@ class World:
         """Return every key of an asset's state store."""
         assets = self.get("/assets", uri_pattern=uri, limit=100)["assets"]
         asset = next((a for a in assets if a["uri"] == uri), None)
-        if asset is None:
-            return {}
+        return {} if asset is None else self._keys(asset)
+
+    def _keys(self, asset: dict[str, Any]) -> dict[str, Any]:
         rows = self.get(f"/assets/{asset['id']}/state-store", limit=1000)["asset_state_store"]
         return {row["key"]: row["value"] for row in rows}
 
@@ -250,7 +267,7 @@ class World:
         entries = []
         for asset in assets["assets"]:
             if not asset["uri"].endswith("/watch"):
-                entries += self.register(asset["uri"]).get("index", [])
+                entries += self._keys(asset).get("index", [])
         return sorted(entries, key=lambda entry: str(entry["discoveredAt"]))
 
     def wait_for_freight(
@@ -298,6 +315,10 @@ def running_world(extra_env: Mapping[str, str] | None = None) -> Iterator[World]
         REPO / "include" / "pipelines" / "_cluster", folder / "include" / "pipelines" / "_cluster"
     )
     settings = {
+        # What has changed is parsed at once, the rest seldom: each parse takes a second of a core.
+        "AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "1",
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "1",
         "AIRFLOW__AIRFREIGHT__OPERATORS": json.dumps(OPERATORS),
         "AIRFLOW__AIRFREIGHT__ROLES": json.dumps({"leads": ["alice"]}),
         "AIRFLOW__AIRFREIGHT__ALLOW_CREDENTIALS_OVER_HTTP": "True",
@@ -331,24 +352,6 @@ def running_world(extra_env: Mapping[str, str] | None = None) -> Iterator[World]
             )
     if not os.environ.get("AIRFREIGHT_KEEP_LIVE"):
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def connections(argocd_url: str) -> dict[str, str]:
-    """Return the Connections of the live tests as Airflow reads them from its environment."""
-    made: dict[str, Any] = {
-        "git": SHARED_GIT,
-        "images": SHARED_IMAGES,
-        "charts": SHARED_CHARTS,
-        "argocd": {"conn_type": "http", "host": argocd_url, "password": TOKEN},
-        "cluster": {
-            "conn_type": "kubernetes",
-            "extra": {"kube_config": kubeconfig(argocd_url, token=TOKEN)},
-        },
-    }
-    return {
-        f"AIRFLOW_CONN_AIRFREIGHT_SHARED_{name.upper()}": json.dumps(connection)
-        for name, connection in made.items()
-    }
 
 
 def run_id_of(freight: dict[str, Any]) -> str:

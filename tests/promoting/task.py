@@ -29,6 +29,8 @@ from airfreight.artifacts.argocd.applications import Applications
 from airfreight.artifacts.argocd.kubernetes import KubernetesApplications
 from airfreight.artifacts.argocd.rest import RestApplications
 from airfreight.artifacts.guarded_http import guarded_client
+from airfreight.artifacts.tls import tls_context
+from airfreight.expr.program import compile_expression
 from airfreight.model.credential import Credential
 from airfreight.model.promotion import InflatedStep, Promotion, PromotionStatus
 from airfreight.runtime.engine import PromotionEngine
@@ -71,7 +73,9 @@ class RemoteStore:
     """A Stage's keys behind HTTP, as a task has them in Airflow."""
 
     def __init__(self, url: str) -> None:
-        self._http = httpx.Client(base_url=url, trust_env=False, timeout=60)
+        self._http = httpx.Client(
+            base_url=url, trust_env=False, timeout=60, verify=tls_context(verify=True)
+        )
 
     def get(self, key: str) -> Any:
         return self._http.get(quote(key)).raise_for_status().json()
@@ -165,12 +169,18 @@ def _context(
 @contextmanager
 def _open_argocd(door: str, url: str) -> Iterator[Applications]:
     headers = {"Authorization": f"Bearer {ARGOCD_TOKEN}"}
-    with httpx.Client(base_url=url, headers=headers, timeout=60, trust_env=False) as client:
+    tls = tls_context(verify=True)
+    with httpx.Client(
+        base_url=url, headers=headers, timeout=60, trust_env=False, verify=tls
+    ) as client:
         yield _DOORS[door](Api(client, "the server", ARGOCD_TOKEN), "argocd")
 
 
 def _raise_children() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how they ended: the register tells
+    # Once for all children: the certificates, and the parser of expressions, half a second each time.
+    tls_context(verify=True)
+    compile_expression("nil")
     for line in sys.stdin:
         child = os.fork()
         if not child:

@@ -74,6 +74,22 @@ async def outcome(watching: ImageSource, access: Access) -> str | ArtifactError:
         return error
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(307, headers={"Location": "http://169.254.169.254/latest/"}),
+        Reply(401, headers={"WWW-Authenticate": 'Bearer realm="http://169.254.169.254/token"'}),
+    ],
+    ids=["redirect", "token realm"],
+)
+async def test_a_registry_sends_nobody_to_cloud_metadata(tmp_path, reply):
+    with ScriptedRegistry(lambda asked: reply) as registry, pytest.raises(ArtifactError) as caught:
+        await source(registry.host).poll(Access(LOGIN, FAST, tmp_path))
+    assert str(caught.value) == (
+        "169.254.169.254 leads to 169.254.169.254, a link-local address: requests there are refused"
+    )
+
+
 async def test_a_repository_that_fails_is_left_alone_and_asked_again_later(tmp_path):
     now = 0.0
     with ScriptedRegistry(lambda asked: Reply(429, headers={"Retry-After": "30"})) as registry:

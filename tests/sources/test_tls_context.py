@@ -4,7 +4,8 @@ import ssl
 
 import pytest
 
-from airfreight.artifacts.guarded_async_http import tls_context
+from airfreight.artifacts.guarded_http import guarded_client
+from airfreight.artifacts.tls import tls_context
 from airfreight.sources.registries import registry_client
 
 
@@ -28,3 +29,13 @@ async def test_a_second_client_reads_no_certificates():
             pass
     assert tls_context.cache_info().misses - before <= 1
     assert tls_context.cache_info().hits >= 2
+
+
+def test_clients_of_steps_share_it():
+    """Guard: `guarded_client`; a promotion makes a client for every request."""
+    before = tls_context.cache_info()
+    for _ in range(3):
+        guarded_client(allow_loopback=True, timeout=1).close()
+    after = tls_context.cache_info()
+    assert after.hits + after.misses - before.hits - before.misses == 3
+    assert after.misses - before.misses <= 1

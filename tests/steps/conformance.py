@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from airfreight.errors import TerminalStepError
@@ -44,9 +43,9 @@ class Row:
             return None
 
 
-def rows(name: str) -> list[Any]:
+def rows(name: str) -> list[Row]:
     cases = json.loads((FOLDER / f"{name}.json").read_text())["cases"]
-    return [pytest.param(_row(case), id=f"{number}") for number, case in enumerate(cases)]
+    return [_row(case) for case in cases]
 
 
 def _row(case: dict[str, Any]) -> Row:

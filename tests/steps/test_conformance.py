@@ -13,10 +13,10 @@ from airfreight.errors import TerminalStepError
 from airfreight.steps import json_edit, toml_edit, yaml_edit
 from airfreight.steps.key_path import split_key
 from airfreight.steps.yaml_scalar import quoted_if_necessary
+from tests.rows import check_rows
 from tests.steps.conformance import (
     FOLDER,
     Exactly,
-    Row,
     Updates,
     check,
     json_exactly,
@@ -28,21 +28,6 @@ from tests.steps.conformance import (
 KEYS = json.loads((FOLDER / "split_key.json").read_text())["cases"]
 QUOTES = json.loads((FOLDER / "yaml_quote.json").read_text())["cases"]
 SetValues = Callable[[str, Updates], str]
-
-
-@pytest.mark.parametrize("row", rows("yaml_update"))
-def test_a_yaml_row_is_kept_or_mended(row: Row):
-    check(row, yaml_edit.set_values, yaml_exactly)
-
-
-@pytest.mark.parametrize("row", rows("json_update"))
-def test_a_json_row_is_kept_or_mended(row: Row):
-    check(row, json_edit.set_values, json_exactly)
-
-
-@pytest.mark.parametrize("row", rows("toml_update"))
-def test_a_toml_row_is_kept_or_mended(row: Row):
-    check(row, toml_edit.set_values, toml_exactly)
 
 
 @pytest.mark.parametrize(
@@ -71,23 +56,27 @@ def test_a_toml_row_is_kept_or_mended(row: Row):
         ),
     ],
 )
-def test_no_row_changes_from_kept_to_mended_unseen(
+def test_a_row_is_kept_or_mended_and_none_changes_from_kept_to_mended_unseen(
     name: str, set_values: SetValues, exactly: Exactly, counts: dict[str, int]
 ):
-    assert Counter(check(*param.values, set_values, exactly) for param in rows(name)) == counts
+    found: Counter[str] = Counter()
+    check_rows(rows(name), lambda row: found.update([check(row, set_values, exactly)]))
+    assert found == counts
 
 
-@pytest.mark.parametrize("row", KEYS, ids=lambda row: repr(row["key"]))
-def test_a_key_is_split_as_kargo_splits_it(row: dict[str, Any]):
-    if row.get("error"):
-        with pytest.raises(TerminalStepError, match=row["message"].split(" in key")[0]):
-            split_key(row["key"])
-    else:
-        assert [part.text for part in split_key(row["key"])] == row["parts"]
+def test_a_key_is_split_as_kargo_splits_it():
+    def check(row: dict[str, Any]):
+        if row.get("error"):
+            with pytest.raises(TerminalStepError, match=row["message"].split(" in key")[0]):
+                split_key(row["key"])
+        else:
+            assert [part.text for part in split_key(row["key"])] == row["parts"]
+
+    check_rows(KEYS, check)
 
 
-@pytest.mark.parametrize(
-    "row", [row for row in QUOTES if isinstance(row["input"], str)], ids=lambda row: row["printed"]
-)
-def test_a_string_is_quoted_where_kargo_quotes_it(row: dict[str, Any]):
-    assert quoted_if_necessary(row["input"]) == row["printed"]
+def test_a_string_is_quoted_where_kargo_quotes_it():
+    def check(row: dict[str, Any]):
+        assert quoted_if_necessary(row["input"]) == row["printed"]
+
+    check_rows([row for row in QUOTES if isinstance(row["input"], str)], check)

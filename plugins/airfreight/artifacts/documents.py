@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from airfreight.artifacts.guarded_async_http import guarded_async_client, tls_context
+from airfreight.artifacts.guarded_async_http import guarded_async_client
+from airfreight.artifacts.tls import tls_context
 from airfreight.errors import (
     ArtifactError,
     AuthenticationError,

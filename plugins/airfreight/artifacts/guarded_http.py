@@ -16,6 +16,7 @@ from typing import Any
 import httpcore
 import httpx
 
+from airfreight.artifacts.tls import tls_context
 from airfreight.errors import RefusedError
 
 _METADATA = frozenset(
@@ -55,7 +56,8 @@ def guarded_client(
     `proxy` the proxy's address is the one checked, as it makes the connections. Redirects: `send_following`.
     """
     backend = _GuardedBackend(allow_loopback, time.monotonic() + timeout)
-    transport = httpx.HTTPTransport(verify=verify, proxy=proxy, trust_env=False)
+    context = tls_context(verify=verify)
+    transport = httpx.HTTPTransport(verify=context, proxy=proxy, trust_env=False)
     transport._pool._network_backend = backend
     return httpx.Client(transport=transport, timeout=timeout, trust_env=False)
 

@@ -1,9 +1,9 @@
 """Registers that outlive the DAG which names them.
 
 A minute after no DAG names an asset any more, Airflow's scheduler deletes its state store
-(`_cleanup_orphaned_asset_state_store`). A Stage that is commented out, a DAG file that a broken sync takes away for a
-moment, would lose their registers. An asset for which an event was once emitted through an AssetAlias is tied to it and
-stays; there is no other way to tie one.
+(`_cleanup_orphaned_asset_state_store`). A Stage that is commented out, a DAG that is deleted in the UI and parsed again
+would lose their registers. An asset for which an event was once emitted through an AssetAlias is tied to it and stays;
+there is no other way to tie one.
 """
 
 from __future__ import annotations

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
-from airfreight.artifacts.guarded_async_http import guarded_async_client, tls_context
+from airfreight.artifacts.guarded_async_http import guarded_async_client
 from airfreight.artifacts.oci.client import RegistryClient
 from airfreight.artifacts.oci.logins import Logins
 from airfreight.artifacts.oci.pace import Pace
 from airfreight.artifacts.oci.protocol import is_this_machine, parse_reference
+from airfreight.artifacts.tls import tls_context
 from airfreight.errors import ArtifactError, RefusedError
 from airfreight.model.credential import Credential
 from airfreight.sources.base import SourceSettings

@@ -13,7 +13,6 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from airfreight.artifacts.guarded_http import refusal
 from airfreight.errors import ArtifactError
 from airfreight.model.urls import DOCKER_HUB_HOSTS
 
@@ -69,17 +68,6 @@ def is_this_machine(host: str) -> bool:
         return ipaddress.ip_address(name.strip("[]")).is_loopback
     except ValueError:
         return False
-
-
-def closed_address(url: str, registry: str) -> str | None:
-    """Say why a registry may not send us to `url`: its host is an address of metadata, or of a machine like ours.
-
-    A name is not resolved: what answers there for a registry answers over https, with a certificate for that name.
-    """
-    try:
-        return refusal(urlsplit(url).hostname or "", allow_loopback=is_this_machine(registry))
-    except ValueError:
-        return None
 
 
 def retry_seconds(header: str, now: datetime) -> float | None:
