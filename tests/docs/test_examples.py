@@ -75,7 +75,7 @@ def test_every_project_of_the_examples_is_described_and_played() -> None:
 def test_every_yaml_block_is_a_manifest_of_these_pages_or_a_step() -> None:
     # Those of subscriptions.md are entries of a list, and have a test of their own.
     others = [b for b in _YAML if b not in _STEPS and b.page.name != "subscriptions.md"]
-    assert {b.page.name for b in others} == {"README.md", "manifests.md"}
+    assert {b.page.name for b in others} == {"README.md", "credentials.md", "manifests.md"}
     assert all("apiVersion:" in b.text for b in others)
 
 

@@ -339,3 +339,41 @@ def test_a_broken_cluster_file_disables_only_stages_that_send_to_a_cluster_chann
     project = load(tmp_path, warehouse("web"), *stages, cluster="a: [")
     assert list(project.disabled) == ["Stage dev"]
     assert "a file of _cluster/ cannot be read" in project.disabled["Stage dev"][0].message
+
+
+def repository_secret(name: str, connection: str, **metadata: Any) -> str:
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": name,
+            "labels": {"kargo.akuity.io/cred-type": "git"},
+            "annotations": {"airfreight/connection": connection},
+            **metadata,
+        },
+        "stringData": {"repoURL": "https://github.com/acme/app"},
+    }
+    return json.dumps(manifest) + "\n"
+
+
+def test_a_secret_in_cluster_is_every_projects_beside_one_of_its_own_name(tmp_path: Path) -> None:
+    shared = repository_secret("git", "airfreight_shared_git", namespace="kargo-shared-resources")
+    own = repository_secret("git", "airfreight_shop_git")
+    project = load(tmp_path, warehouse("web"), own, cluster=shared)
+    assert project.problems == ()
+    assert {(one.connection_id, one.shared) for one in project.credentials} == {
+        ("airfreight_shop_git", False),
+        ("airfreight_shared_git", True),
+    }
+
+
+def test_a_secret_in_cluster_names_a_connection_that_all_projects_share(tmp_path: Path) -> None:
+    project = load(
+        tmp_path, warehouse("web"), cluster=repository_secret("git", "airfreight_shop_git")
+    )
+    (problem,) = project.problems
+    assert problem.message == (
+        "what all projects share may use Connections that begin with airfreight_shared_ only"
+    )
+    assert "airflow connections add airfreight_shared_git " in problem.hint
+    assert (problem.location.file, project.credentials) == ("_cluster/tasks.yaml", ())

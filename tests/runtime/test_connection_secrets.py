@@ -21,9 +21,11 @@ CONNECTIONS = {
 }
 
 
-def secret(name: str, connection_id: str, cred_type: str = "generic") -> RepositoryCredential:
+def secret(
+    name: str, connection_id: str, cred_type: str = "generic", *, shared: bool = False
+) -> RepositoryCredential:
     return RepositoryCredential.model_validate(
-        {"name": name, "credType": cred_type, "connectionId": connection_id}
+        {"name": name, "credType": cred_type, "connectionId": connection_id, "shared": shared}
     )
 
 
@@ -180,3 +182,16 @@ def assert_hidden(world: World) -> None:
     said += [step.message for status in world.changes for step in status.executions]
     assert any(said)
     assert not any("hunter" in message for message in said)
+
+
+def test_a_secret_in_cluster_is_a_shared_one_and_none_of_the_projects() -> None:
+    known = [
+        secret("chat", "airfreight_shared_chat", shared=True),
+        secret("git", "airfreight_shared_chat", "git", shared=True),
+        secret("git", "airfreight_shop_git", "git"),
+    ]
+    secrets = ConnectionSecrets("shop", known, CONNECTIONS.get)
+    assert secrets.own("chat") == {}
+    assert secrets.own("git")["username"] == "robot"
+    assert secrets.shared("chat") == {"username": "", "password": "chat-token"}
+    assert secrets.shared("git") == {}

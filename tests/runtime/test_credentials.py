@@ -89,6 +89,12 @@ def test_of_several_the_first_by_name_counts():
     assert find(second, first, url=REPOSITORY) == "airfreight_shared_first"
 
 
+def test_the_projects_own_credential_counts_before_one_that_all_projects_share():
+    shared = credential(REPOSITORY, name="a", connection_id="airfreight_shared_first", shared=True)
+    assert find(shared, credential(REPOSITORY, name="b"), url=REPOSITORY) == "airfreight_shop_git"
+    assert find(shared, url=REPOSITORY) == "airfreight_shared_first"
+
+
 OTHERS = {
     "Airflow's own": "aws_default",
     "another project's": "airfreight_ops_git",

@@ -30,7 +30,8 @@ class Store:
 class Tags:
     """A source whose poll lists versions, of which it takes the greatest; it refuses to judge what holds a ``?``."""
 
-    url = REPOSITORY
+    url = credential_url = REPOSITORY
+    credential_kind = "image"
 
     async def mark(self, seen: Any, access: Access) -> str:
         if any("?" in tag for tag in seen):
@@ -176,6 +177,16 @@ APART = {
 @pytest.mark.parametrize("fields", SHARED.values(), ids=SHARED)
 def test_watchers_of_one_repository_share_a_poll(fields):
     assert sharing(**fields) == sharing()
+
+
+ECR = {"subscription": {"repoURL": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/web"}}
+
+
+def test_what_the_worker_sees_in_the_role_of_a_project_is_for_that_project_alone():
+    assert sharing(**ECR, warehouse="shop/api") == sharing(**ECR)
+    assert sharing(**ECR, warehouse="ops/web") != sharing(**ECR)
+    by_connection = {**ECR, "repository_conn_id": "airfreight_shared_ecr"}
+    assert sharing(**by_connection, warehouse="ops/web") == sharing(**by_connection)
 
 
 @pytest.mark.parametrize("fields", APART.values(), ids=APART)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -143,8 +143,23 @@ class GitClient:
     def attempt(self, *arguments: str, environment: Mapping[str, str] | None = None) -> GitOutcome:
         """Run git and return how it ended, good or bad.
 
-        Raises SettingsError where there is no git, TransientError or ArtifactError for a run beyond the limits.
+        Where the server refuses a token, git runs once more with another. Raises SettingsError where there is no git,
+        TransientError or ArtifactError for a run beyond the limits and where no other token can be had.
         """
+        outcome = self._attempt(arguments, environment)
+        login = self.remote.credential if self.remote else None
+        if not outcome.status or login is None or login.renew is None:
+            return outcome
+        refused = isinstance(self.error(arguments[0], outcome), AuthenticationError)
+        renewed = login.renew() if refused else None
+        if self.remote is None or renewed is None:
+            return outcome
+        again = replace(self, remote=replace(self.remote, credential=renewed))
+        return again._attempt(arguments, environment)
+
+    def _attempt(
+        self, arguments: tuple[str, ...], environment: Mapping[str, str] | None
+    ) -> GitOutcome:
         scope = [f"--git-dir={self.place}"] if self.bare else []
         with git_access(self.remote) as access:
             ours = self._environment(access) | dict(environment or {})

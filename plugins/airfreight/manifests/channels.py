@@ -31,7 +31,7 @@ def _where(path: Path) -> Path:
 
 
 def _connection(resource: Resource) -> str:
-    """Return the Connection that all projects share and this channel names; `_cluster/` holds no Secrets."""
+    """Return the Connection that all projects share and this channel names; it reads no Secret."""
     path = ("metadata", "annotations", CONNECTION)
     _, shared = connection_prefixes("")
     hint = f"name a Connection that begins with {shared}"

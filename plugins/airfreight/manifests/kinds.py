@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from airfreight.errors import Problem
 from airfreight.manifests.channels import read_channel
 from airfreight.manifests.nodes import Document, Path
-from airfreight.manifests.resources import Resource, read_resource
+from airfreight.manifests.resources import SHARED_KIND, Resource, read_resource
 from airfreight.manifests.secrets import read_secret, refuse_connection
 from airfreight.manifests.shapes import read_model
 from airfreight.manifests.stages import read_stage, read_task
@@ -75,6 +75,7 @@ def read_manifest(document: Document, project: str | None, registry: StepRegistr
 
 def _warn_unknown_sections(resource: Resource) -> None:
     sections = {"Secret": {"data", "stringData", "type", "immutable"}}
+    sections[SHARED_KIND] = sections["Secret"]
     sections["ConfigMap"] = {"data", "binaryData", "immutable"}
     known = _TOP_LEVEL | sections.get(resource.kind, {"spec"})
     for key in resource.body:
@@ -94,6 +95,8 @@ def _mean(resource: Resource, project: str, registry: StepRegistry) -> Meaning:
             return read_stage(resource, registry)
         case "Secret":
             return read_secret(resource, project)
+        case kind if kind == SHARED_KIND:
+            return read_secret(resource, None)
         case "ConfigMap":
             data = {"name": resource.name, "data": resource.section("data")}
             return read_model(ConfigMap, data, _in_data, resource.found)

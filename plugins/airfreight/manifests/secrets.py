@@ -26,8 +26,11 @@ _NOT_SECRET = ("repoURL", "repoURLIsRegex")
 _CRED_TYPES = ("git", "helm", "image", "generic")
 
 
-def read_secret(resource: Resource, project: str) -> RepositoryCredential | None:
-    """Return the credential that a Secret names, or None where it is at fault."""
+def read_secret(resource: Resource, project: str | None) -> RepositoryCredential | None:
+    """Return the credential that a Secret names, or None where it is at fault.
+
+    `project` is None for one that all projects share.
+    """
     found = resource.found
     connection = _connection(resource, project)
     texts = _texts(resource, connection)
@@ -40,6 +43,7 @@ def read_secret(resource: Resource, project: str) -> RepositoryCredential | None
         "repoURL": texts.get("repoURL", ""),
         "repoURLIsRegex": texts.get("repoURLIsRegex") == "true",
         "connectionId": connection,
+        "shared": project is None,
     }
     return read_model(RepositoryCredential, data, _where, found)
 
@@ -48,11 +52,11 @@ def _where(path: Path) -> Path:
     return ("metadata", "name") if path == ("name",) else ("stringData", *path)
 
 
-def _connection(resource: Resource, project: str) -> str:
+def _connection(resource: Resource, project: str | None) -> str:
     """Return the Connection's id, or the one to suggest where the annotation is missing or forbidden."""
-    own, _ = connection_prefixes(project)
+    own, shared = connection_prefixes(project or "")
     named = resource.annotations.get(CONNECTION)
-    suggested = own + re.sub(r"\W", "_", resource.name)
+    suggested = (shared if project is None else own) + re.sub(r"\W", "_", resource.name)
     path = ("metadata", "annotations", CONNECTION)
     if named is None:
         resource.found.error(path, "required annotation is missing", _command(suggested))
@@ -64,11 +68,14 @@ def _connection(resource: Resource, project: str) -> str:
     return named
 
 
-def refuse_connection(named: str, project: str) -> str | None:
-    """Say why the project may not use the Connection of this id, or None where it may."""
-    own, shared = connection_prefixes(project)
-    if named.startswith((own, shared)) and re.fullmatch(r"[\w.-]+", named):
+def refuse_connection(named: str, project: str | None) -> str | None:
+    """Say why the project, or None for what all projects share, may not use the Connection of this id."""
+    own, shared = connection_prefixes(project or "")
+    allowed = (shared,) if project is None else (own, shared)
+    if named.startswith(allowed) and re.fullmatch(r"[\w.-]+", named):
         return None
+    if project is None:
+        return f"what all projects share may use Connections that begin with {shared} only"
     return f"project {project!r} may use Connections that begin with {own} or {shared} only"
 
 

@@ -27,7 +27,9 @@ class ProjectChannels:
     ) -> None:
         self._project = project
         self._channels = {(channel.kind, channel.name): channel for channel in channels}
-        self._connections = {secret.name: secret.connection_id for secret in credentials}
+        self._connections = {
+            secret.name: secret.connection_id for secret in credentials if not secret.shared
+        }
         self._read = read
 
     def open(self, kind: str, name: str) -> OpenChannel:

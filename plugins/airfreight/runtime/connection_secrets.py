@@ -29,7 +29,9 @@ class ConnectionSecrets:
         read: Callable[[str], Credential | None],
     ) -> None:
         self._project = project
-        self._credentials = {credential.name: credential for credential in credentials}
+        known = tuple(credentials)
+        self._own = {credential.name: credential for credential in known if not credential.shared}
+        self._shared = {credential.name: credential for credential in known if credential.shared}
         self._read = read
         self._logins: dict[str, Credential] = {}
 
@@ -38,12 +40,15 @@ class ConnectionSecrets:
 
         Raises ExpressionError where the Connection is missing, or none that the project may use.
         """
-        credential = self._credentials.get(name)
+        credential = self._own.get(name)
         return self._login(credential) if credential is not None else {}
 
     def shared(self, name: str) -> Data:
-        """Return the same of a generic Secret that names a shared Connection; of any other one, nothing."""
-        credential = self._credentials.get(name)
+        """Return the same of a generic Secret that all projects share; of any other one, nothing.
+
+        A Secret of the project that names a shared Connection counts as one where none in `_cluster/` has its name.
+        """
+        credential = self._shared.get(name) or self._own.get(name)
         _, shared = connection_prefixes(self._project)
         if (
             credential is None

@@ -29,10 +29,10 @@ def find_connection(
 ) -> str | None:
     """Return the id of the Connection for `url`, or None where no credential of `kind` names it.
 
-    Kinds are generic, git, helm and image. Of several the first by name counts. Raises SettingsError where a
-    Connection is none of the project's.
+    Kinds are generic, git, helm and image. Of several the first by name counts, the project's own before those that
+    all projects share. Raises SettingsError where a Connection is none of the project's.
     """
-    for credential in sorted(credentials, key=lambda c: c.name):
+    for credential in sorted(credentials, key=lambda c: (c.shared, c.name)):
         if credential.cred_type == kind and _opens(credential, kind, url):
             return own_connection(credential.connection_id, project)
     return None

@@ -15,6 +15,7 @@ from airfreight.expr.limits import DEFAULT_LIMITS, Limits
 
 SECTION: Final = "airfreight"
 _EXPRESSION = "expression_"
+_CLOUDS: Final = frozenset({"aws", "google", "azure"})
 _BOOLS: Final[Mapping[str, bool]] = {
     "true": True, "t": True, "1": True, "false": False, "f": False, "0": False,
 }  # fmt: skip
@@ -26,6 +27,10 @@ class Settings:
 
     allow_credentials_over_http: bool = False
     """Whether a login may travel over plain http. Off: anybody on the way could read it."""
+
+    ambient_credentials: str = ""
+    """Clouds in which the worker's own identity opens registries that no Secret names: aws, google, azure, separated by
+    commas. Empty, so none: a pipeline author must not come by that identity by naming a host."""
 
     allow_file_objects: bool = False
     """Whether a subscription of the kind object may name files of the machine that looks. Off: a manifest must not tell
@@ -168,6 +173,16 @@ class Settings:
         """
         open_promotion = timedelta(seconds=self.max_promotion_duration) + timedelta(days=1)
         return max(timedelta(seconds=self.workspace_expiry), open_promotion)
+
+    def ambient_clouds(self) -> frozenset[str]:
+        """Return the clouds of `ambient_credentials`; raises SettingsError where one is unknown."""
+        named = {name.strip() for name in self.ambient_credentials.split(",")} - {""}
+        if not named <= _CLOUDS:
+            raise SettingsError(
+                f"setting [{SECTION}] ambient_credentials: expected aws, google or azure, separated by commas, "
+                f"got {self.ambient_credentials!r}"
+            )
+        return frozenset(named)
 
     def allowed_operators(self) -> dict[str, str]:
         """Return name → import path; raises SettingsError where the setting is no such object."""

@@ -15,6 +15,7 @@ from airfreight.hooks.configuration import read_settings
 from airfreight.hooks.repository import RepositoryHook, access_of
 from airfreight.model.subscription import Subscription
 from airfreight.runtime.discovery import version_of
+from airfreight.runtime.token_connections import Repository
 from airfreight.sources.base import Found
 from airfreight.sources.catalogue import faults_of, source_of
 from airfreight.triggers.artifact import ArtifactTrigger
@@ -80,7 +81,8 @@ class WarehouseSensor(BaseSensorOperator):
 
     async def _discover(self) -> Found:
         source = source_of(Subscription.model_validate(self.subscription))
-        credential = RepositoryHook(self.repository_conn_id).get_conn()
+        repository = Repository(source.credential_kind, source.credential_url, project="")
+        credential = RepositoryHook(self.repository_conn_id, repository).get_conn()
         return await source.discover(access_of(credential, read_settings()), limit=1, as_of=None)
 
     def _check(self) -> None:

@@ -71,7 +71,7 @@ class ArtifactTrigger(BaseTrigger):
 
     async def _look(self) -> dict[str, Any] | None:
         source = source_of(Subscription.model_validate(self.subscription))
-        access = await source_access(self.repository_conn_id)
+        access = await source_access(self.repository_conn_id, source)
         found = await source.discover(access, limit=1, as_of=None)
         newest = [one.artifact for one in found.artifacts if version_of(one.artifact) != self.after]
         return newest[0].model_dump(mode="json", by_alias=True) if newest else None

@@ -13,6 +13,8 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 from airfreight.errors import AirfreightError
 from airfreight.hooks.repository import source_access
 from airfreight.model.subscription import Subscription
+from airfreight.runtime.ambient import ambient_scope
+from airfreight.runtime.token_connections import Repository
 from airfreight.runtime.watch import HANDLED, Watch
 from airfreight.sources.base import Source
 from airfreight.sources.catalogue import source_of
@@ -69,7 +71,10 @@ class WarehouseTrigger(BaseEventTrigger):
 
     def shared_stream_key(self) -> Hashable:
         """Return what makes two watchers share one poll."""
-        return (self.source().stream_key(), self.repository_conn_id, self.poke_interval)
+        source = self.source()
+        # Without a Connection another project may be another visitor: see `ambient_scope`.
+        visitor = self.repository_conn_id or ambient_scope(_repository(source, self.warehouse))
+        return (source.stream_key(), visitor, self.poke_interval)
 
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
@@ -80,10 +85,10 @@ class WarehouseTrigger(BaseEventTrigger):
         source, interval = _source(kwargs["subscription"]), kwargs["poke_interval"]
         phase = _phase(source.url)
         await asyncio.sleep(phase * min(interval / 2, _FIRST_POLLS))
-        yield await _poll(source, kwargs.get("repository_conn_id", ""))
+        yield await _poll(source, kwargs)
         await asyncio.sleep(phase * interval)
         while True:
-            yield await _poll(source, kwargs.get("repository_conn_id", ""))
+            yield await _poll(source, kwargs)
             await asyncio.sleep(interval)
 
     async def filter_shared_stream(
@@ -119,7 +124,8 @@ class WarehouseTrigger(BaseEventTrigger):
         error = poll.get("error", "")
         if not error:
             try:
-                access = await source_access(self.repository_conn_id)
+                project = _project(self.warehouse)
+                access = await source_access(self.repository_conn_id, source, project)
                 return await source.mark(poll["seen"], access)
             except AirfreightError as fault:
                 # The stream is shared: whoever's subscription is at fault waits for its manifest to be mended.
@@ -145,8 +151,18 @@ def _phase(name: str) -> float:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4]) / 2**32
 
 
-async def _poll(source: Source, connection_id: str) -> dict[str, Any]:
+def _project(warehouse: str) -> str:
+    return warehouse.partition("/")[0]
+
+
+def _repository(source: Source, warehouse: str) -> Repository:
+    return Repository(source.credential_kind, source.credential_url, _project(warehouse))
+
+
+async def _poll(source: Source, kwargs: dict[str, Any]) -> dict[str, Any]:
+    connection_id = kwargs.get("repository_conn_id", "")
     try:
-        return {"seen": await source.poll(await source_access(connection_id))}
+        access = await source_access(connection_id, source, _project(kwargs["warehouse"]))
+        return {"seen": await source.poll(access)}
     except AirfreightError as error:
         return {"error": f"{source.url}: {error}"}

@@ -6,7 +6,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -57,10 +57,20 @@ class HostingClient:
         try:
             while True:
                 step = next(exchange) if answer is None else _send(exchange, answer)
-                answer = self._perform(step)
+                answer = self._perform_or_renew(step)
         except StopIteration as end:
             result: T = end.value
             return result
+
+    def _perform_or_renew(self, step: Call | Pause) -> Answer:
+        """Perform `step`; where the service refuses a token, once more with another."""
+        try:
+            return self._perform(step)
+        except AuthenticationError:
+            renewed = self.credential.renew() if self.credential and self.credential.renew else None
+            if renewed is None:
+                raise
+        return replace(self, credential=renewed)._perform(step)
 
     def _perform(self, step: Call | Pause) -> Answer:
         if isinstance(step, Pause):

@@ -7,6 +7,7 @@ reached over https or is the registry's own host and scheme. Over plain http it 
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -81,6 +82,16 @@ class Logins:
             raise AuthenticationError(self._why_none(challenge.scheme))
         self._known[repository], self._challenges[repository] = login, challenge
         return login
+
+    async def renew(self, refused: Credential | None) -> bool:
+        """Fetch another token in place of one that was refused; say whether there is one now."""
+        if self.credential is not refused:
+            return True  # another request was refused first
+        renewed = await asyncio.to_thread(refused.renew) if refused and refused.renew else None
+        if renewed is not None:
+            self.credential = renewed
+            self._known.clear()
+        return renewed is not None
 
     def _why_none(self, scheme: str) -> str:
         if scheme != "basic":

@@ -114,7 +114,16 @@ class RegistrySession:
         )
 
     async def ask(self, question: Question, repository: str) -> Answer:
-        """Send one request, logging in where the registry asks for it."""
+        """Send one request, logging in where the registry asks for it; a token that it refuses is renewed once."""
+        used = self._logins.credential
+        try:
+            return await self._ask(question, repository)
+        except AuthenticationError:
+            if not await self._logins.renew(used):
+                raise
+        return await self._ask(question, repository)
+
+    async def _ask(self, question: Question, repository: str) -> Answer:
         # An upload may have its place elsewhere, and a blob; the login has not.
         is_own = self._is_own(question.url)
         login = await self._logins.of(repository, self._ask_realm) if is_own else None
