@@ -180,7 +180,7 @@ HOSTILE: dict[str, tuple[dict[str, Any], str]] = {
             "/manifests/1": image(b"{}", *LAYERS),
             digest_of(FIRST): Answer(307, headers={"Location": "http://[::"}),
         },
-        "did not answer|address that is none",
+        "redirects to an address that is none",
     ),
 }
 

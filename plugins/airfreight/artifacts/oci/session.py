@@ -248,7 +248,10 @@ class RegistrySession:
             raise TransientError(
                 f"{where} did not finish its answer within {self._seconds:g} s"
             ) from None
-        except (httpx.RemoteProtocolError, httpx.ReadError):
+        except (httpx.RemoteProtocolError, httpx.ReadError) as error:
+            # httpx looks where a redirect leads, though nobody follows it.
+            if "location header" in str(error):
+                raise ArtifactError(f"{where} redirects to an address that is none") from None
             raise TransientError(f"{where} broke off its answer") from None
         except httpx.HTTPError as error:
             if fault := _certificate_fault(error):
