@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from airflow.sdk import DAG
 from pydantic import BaseModel
 
 from airfreight.manifests.project import load_project
@@ -20,13 +22,15 @@ from airfreight.model.subscription import (
     GenericSubscription,
     GitSubscription,
     ImageSubscription,
+    Subscription,
 )
+from airfreight.sources.catalogue import faults_of
 from airfreight.sources.custom import GROUP, builtin_kinds
 from airfreight.steps.installed import step_registry
 from tests.docs.pages import ROOT, Block, blocks, read, section
 
 PAGE = ROOT / "docs" / "subscriptions.md"
-KIND, TEST = (block.text for block in blocks(PAGE, "python"))
+OWN_DAG, KIND, TEST = (block.text for block in blocks(PAGE, "python"))
 (PYPROJECT,) = (block.text for block in blocks(PAGE, "toml"))
 EXAMPLES = blocks(PAGE, "yaml")
 MODELS: dict[str, type[BaseModel]] = {
@@ -52,6 +56,18 @@ def test_every_type_has_an_example_and_a_row_and_no_other_has_one() -> None:
     rows = re.findall(r"^\| \[(.+)\]\(#(.+)\) \|", PAGE.read_text(), re.MULTILINE)
     assert sorted(rows) == sorted((name, name) for name in MODELS)
     assert {type_of(block) for block in EXAMPLES} == set(MODELS)
+
+
+def test_the_dag_of_ones_own_loads_and_its_subscription_is_without_fault(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(OWN_DAG)
+    (dag,) = (
+        value
+        for value in runpy.run_path(str(tmp_path / "train.py")).values()
+        if isinstance(value, DAG)
+    )
+    sensor = dag.get_task("image")
+    assert sensor.deferrable
+    assert list(faults_of(Subscription.model_validate(sensor.subscription))) == []
 
 
 @pytest.mark.parametrize("block", EXAMPLES, ids=str)
