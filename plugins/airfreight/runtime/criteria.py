@@ -13,6 +13,7 @@ from airfreight.expr.program import compile_expression
 from airfreight.expr.values import Moment, Struct
 from airfreight.model.freight import ChartArtifact, GenericArtifact, GitCommit, ImageArtifact
 from airfreight.model.urls import normalize_git
+from airfreight.runtime.functions import freight_struct
 from airfreight.sources.base import Discovered
 from airfreight.steps.functions import declared
 
@@ -38,27 +39,23 @@ def meets_criteria(expression: str, newest: Iterable[Discovered], limits: Limits
 
 
 def _functions(newest: tuple[Discovered, ...]) -> dict[str, Function]:
-    def first(kind: type, fits: Callable[[Any], bool]) -> Discovered | None:
+    def first(kind: type, fits: Callable[[Any], bool]) -> Struct | None:
         found = (d for d in newest if isinstance(d.artifact, kind) and fits(d.artifact))
-        return next(found, None)
+        return next((_struct(one) for one in found), None)
 
     def image_from(repo: str, _: Any = None) -> Struct | None:
-        found = first(ImageArtifact, lambda image: image.repo_url == repo)
-        return _image(found) if found is not None else None
+        return first(ImageArtifact, lambda image: image.repo_url == repo)
 
     def commit_from(repo: str, _: Any = None) -> Struct | None:
         wanted = normalize_git(repo)
-        found = first(GitCommit, lambda commit: normalize_git(commit.repo_url) == wanted)
-        return _commit(found) if found is not None else None
+        return first(GitCommit, lambda commit: normalize_git(commit.repo_url) == wanted)
 
     def chart_from(repo: str, *rest: Any) -> Struct | None:
         name = rest[0] if rest and isinstance(rest[0], str) else ""
-        found = first(ChartArtifact, lambda chart: (chart.repo_url, chart.name) == (repo, name))
-        return _chart(found) if found is not None else None
+        return first(ChartArtifact, lambda chart: (chart.repo_url, chart.name) == (repo, name))
 
     def artifact_from(name: str, _: Any = None) -> Struct | None:
-        found = first(GenericArtifact, lambda artifact: artifact.subscription_name == name)
-        return _artifact(found) if found is not None else None
+        return first(GenericArtifact, lambda artifact: artifact.subscription_name == name)
 
     calls: dict[str, Callable[..., Any]] = {
         "imageFrom": image_from,
@@ -72,52 +69,17 @@ def _functions(newest: tuple[Discovered, ...]) -> dict[str, Function]:
     }
 
 
-def _moment(found: Discovered) -> Moment | None:
-    return Moment.of(found.created_at) if found.created_at is not None else None
-
-
-def _image(found: Discovered) -> Struct:
-    image: Any = found.artifact
-    fields = {
-        "Tag": image.tag,
-        "Digest": image.digest,
-        "Annotations": dict(image.annotations),
-        "CreatedAt": _moment(found),
-    }
-    return Struct("DiscoveredImageReference", fields)
-
-
-def _commit(found: Discovered) -> Struct:
-    commit: Any = found.artifact
-    fields = {
-        "ID": commit.id,
-        "Branch": commit.branch,
-        "Tag": commit.tag,
-        "Subject": commit.message,
-        "Author": commit.author,
-        "Committer": commit.committer,
-        "CreatorDate": _moment(found),
-    }
-    return Struct("DiscoveredCommit", fields)
-
-
-def _chart(found: Discovered) -> Struct:
-    chart: Any = found.artifact
-    fields = {
-        "RepoURL": chart.repo_url,
-        "Name": chart.name,
-        "Version": chart.version,
-        "SubscriptionName": chart.subscription_name,
-    }
-    return Struct("Chart", fields)
-
-
-def _artifact(found: Discovered) -> Struct:
-    artifact: Any = found.artifact
-    fields = {
-        "ArtifactType": artifact.artifact_type,
-        "SubscriptionName": artifact.subscription_name,
-        "Version": artifact.version,
-        "Metadata": artifact.metadata,
-    }
-    return Struct("ArtifactReference", fields)
+def _struct(found: Discovered) -> Struct:
+    """Return the artifact as criteria see it: an image and a commit have not the fields that they have in Freight."""
+    at = Moment.of(found.created_at) if found.created_at is not None else None
+    match found.artifact:
+        case ImageArtifact() as image:
+            fields = {"Tag": image.tag, "Digest": image.digest, "CreatedAt": at}
+            shown = {**fields, "Annotations": dict(image.annotations)}
+            return Struct("DiscoveredImageReference", shown)
+        case GitCommit() as commit:
+            people = {"Author": commit.author, "Committer": commit.committer, "CreatorDate": at}
+            refs = {"ID": commit.id, "Branch": commit.branch, "Tag": commit.tag}
+            return Struct("DiscoveredCommit", {**refs, **people, "Subject": commit.message})
+        case artifact:
+            return freight_struct(artifact)

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from airfreight.cli.commands.validate import chosen_projects
+from airfreight.cli.declared import find_declared
 from airfreight.cli.tables import as_json, as_table, moment, printable
 from airfreight.cli.world import Exit, World
-from airfreight.errors import ExpressionError, NotFoundError, RefusedError, SettingsError
+from airfreight.errors import ExpressionError, SettingsError
 from airfreight.hooks.configuration import read_settings
 from airfreight.hooks.repository import ConnectionCredentials
-from airfreight.manifests.findings import suggest
 from airfreight.manifests.project import LoadedProject, load_project
 from airfreight.model.warehouse import Warehouse
 from airfreight.runtime.criteria import meets_criteria
@@ -51,14 +51,7 @@ def _warehouse(project: LoadedProject, name: str) -> Warehouse:
         for pipeline in project.pipelines
         for warehouse in pipeline.warehouses
     }
-    problems = project.disabled.get(f"Warehouse {name}", ())
-    if problems:
-        listed = "\n".join(str(problem) for problem in problems)
-        raise RefusedError(f"Warehouse {name} is disabled by its manifests:\n{listed}")
-    if name not in warehouses:
-        hint = suggest(name, warehouses) or f"there are {', '.join(sorted(warehouses)) or 'none'}"
-        raise NotFoundError(f"project {project.name} has no Warehouse {name!r}; {hint}")
-    return warehouses[name]
+    return find_declared(project, "Warehouse", name, warehouses)
 
 
 def _moment(text: str | None) -> datetime | None:
