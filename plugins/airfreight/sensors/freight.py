@@ -85,6 +85,7 @@ class FreightSensor(BaseSensorOperator):
             return self._assemble(assembly, found, context)
         context["ti"].xcom_push(key=HANDLED, value=dict(found.seen))
         if self.warehouse.freight_creation_policy == "Manual":
+            self._mark_handled(found, context)
             raise AirflowSkipException("the Warehouse makes no Freight by itself")
         if found.lacking:
             raise AirflowSkipException(f"no Freight: {found.lacking}")
@@ -131,11 +132,14 @@ class FreightSensor(BaseSensorOperator):
         freight, is_new = register.register(content, as_of or datetime.now(UTC))
         if not is_new and (as_of is not None or register.run_of(freight.name) is not None):
             if as_of is None:
-                AssetStateStore(context, self.watch).set(HANDLED, dict(found.seen))
+                self._mark_handled(found, context)
             raise AirflowSkipException(f"nothing new: {freight.alias} is the newest")
         self._trim(register, context)
         self._announce(freight, found, context)
         return freight.to_json()
+
+    def _mark_handled(self, found: Discovery, context: Context) -> None:
+        AssetStateStore(context, self.watch).set(HANDLED, dict(found.seen))
 
     def _announce(self, freight: Freight, found: Discovery, context: Context) -> None:
         self.log.info("Freight %s is %s", freight.alias, freight.name)
