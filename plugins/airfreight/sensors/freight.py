@@ -85,7 +85,8 @@ class FreightSensor(BaseSensorOperator):
             return self._assemble(assembly, found, context)
         context["ti"].xcom_push(key=HANDLED, value=dict(found.seen))
         if self.warehouse.freight_creation_policy == "Manual":
-            self._mark_handled(found, context)
+            if as_of is None:
+                self._mark_handled(found, context)
             raise AirflowSkipException("the Warehouse makes no Freight by itself")
         if found.lacking:
             raise AirflowSkipException(f"no Freight: {found.lacking}")
