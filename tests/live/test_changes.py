@@ -130,11 +130,13 @@ def test_a_project_whose_dags_were_deleted_comes_back_with_all_it_knew(
     source = file.read_text()
     file.unlink()
     eventually(lambda: world.get(f"/dags/{pipeline}")["is_stale"])
-    for dag_id in (pipeline, "calm.warehouse.app"):
+    dags = (pipeline, "calm.warehouse.app")
+    for dag_id in dags:
         world.rest.delete(f"/api/v2/dags/{dag_id}").raise_for_status()
     time.sleep(CLEANUPS)
     file.write_text(source)
-    world.unpause(pipeline)
+    for dag_id in dags:
+        world.unpause(dag_id)
     assert [world.register(uri) for uri in kept] == before
 
 

@@ -28,3 +28,8 @@ LOOKS = {
 @pytest.mark.parametrize(("watch", "seen", "now", "expected"), LOOKS.values(), ids=LOOKS)
 def test_a_watcher_compares_what_changed_and_the_rest_once_in_a_while(watch, seen, now, expected):
     assert watch.is_due(seen, now) is expected
+
+
+def test_a_watch_remembers_what_it_compared_and_whether_it_is_done_with():
+    watch = Watch(interval=5.0).compared_with("1.1.0", 100.0, handled=True)
+    assert watch == Watch(interval=5.0, compared="1.1.0", at=100.0, was_handled=True)

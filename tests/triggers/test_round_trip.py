@@ -31,6 +31,7 @@ SUBSCRIPTION = Subscription(name="web", image=IMAGE).model_dump(
 SAMPLES: dict[type[BaseTrigger], dict[str, Any]] = {
     WarehouseTrigger: {
         "warehouse": "shop/web",
+        "spec": "0123456789abcdef",
         "subscription": SUBSCRIPTION,
         "repository_conn_id": "airfreight_shop_registry",
         "poke_interval": 61.5,

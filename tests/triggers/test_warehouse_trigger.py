@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Iterable
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
 
 from airfreight.errors import ArtifactError
-from airfreight.runtime.watch import COMPARE_AFTER, HANDLED, REPEAT_AFTER
+from airfreight.runtime.watch import COMPARE_AFTER, HANDLED, REPEAT_AFTER, Handled
 from airfreight.sources.base import Access, Source
 from airfreight.triggers.warehouse import WarehouseTrigger
 
@@ -52,7 +53,7 @@ class Watcher(WarehouseTrigger):
 
 
 def watcher(handled: Any = None, interval: float = 10.0) -> Watcher:
-    made = Watcher(warehouse="shop/web", subscription={}, poke_interval=interval)
+    made = Watcher(warehouse="shop/web", spec="spec", subscription={}, poke_interval=interval)
     made.asset_state_store = Store(handled)  # type: ignore[assignment]
     return made
 
@@ -78,7 +79,11 @@ async def fired(made: Watcher, polls: Iterable[Any]) -> list[str]:
     return seen
 
 
-HANDLED_1_0 = {REPOSITORY: "1.0.0"}
+def handled(mark: str, source: str = REPOSITORY, spec: str = "spec", **fields: Any) -> Any:
+    return Handled(spec=spec, marks={source: mark}, **fields).to_json()
+
+
+HANDLED_1_0 = handled("1.0.0")
 
 
 async def test_a_watcher_fires_once_for_news():
@@ -111,7 +116,7 @@ async def test_a_watcher_fires_again_after_a_while_for_what_was_not_handled():
 async def test_a_watcher_stops_firing_when_the_news_is_handled():
     made = watcher(HANDLED_1_0)
     assert await fired(made, [tags("1.1.0")]) == ["1.1.0"]
-    made.asset_state_store = Store({REPOSITORY: "1.1.0"})  # type: ignore[assignment]
+    made.asset_state_store = Store(handled("1.1.0"))  # type: ignore[assignment]
     assert await fired(made, [tags("1.1.0"), 9 * REPEAT_AFTER, tags("1.1.0")]) == []
 
 
@@ -139,6 +144,29 @@ async def test_a_subscription_that_cannot_be_evaluated_fires_nothing_and_goes_on
     assert await fired(watcher(), [tags("1.0.0?"), tags("1.1.0")]) == ["1.1.0"]
 
 
+async def test_what_another_spec_handled_is_looked_at_again():
+    assert await fired(watcher(handled("1.0.0", spec="before")), [tags("1.0.0")]) == ["1.0.0"]
+
+
+@pytest.mark.parametrize(
+    ("ago", "expected"), [(1, []), (9, ["1.0.0"])], ids=["just now", "an interval ago"]
+)
+async def test_a_look_without_freight_is_repeated_after_an_interval_by_whichever_watcher(
+    ago, expected
+):
+    """Each subscription has a watcher: one look counts for all of them."""
+    looked_at = datetime.now(UTC) - timedelta(seconds=ago)
+    made = watcher(handled("1.0.0", looked_at=looked_at), interval=10.0)
+    assert await fired(made, [tags("1.0.0")]) == expected
+
+
+async def test_an_unexpected_error_is_logged_and_ends_no_watcher(caplog, capsys):
+    made = watcher(HANDLED_1_0)
+    with caplog.at_level(logging.WARNING):
+        assert await fired(made, [{"seen": [1]}, tags("1.1.0")]) == ["1.1.0"]
+    assert "a fault of Airfreight: TypeError" in caplog.text + capsys.readouterr().out
+
+
 async def test_what_cannot_be_handled_wakes_a_warehouse_once_an_interval():
     interval = 3 * REPEAT_AFTER
     polls = [tags("1.1.0"), REPEAT_AFTER, tags("1.1.0"), interval - REPEAT_AFTER, tags("1.1.0")]
@@ -146,18 +174,21 @@ async def test_what_cannot_be_handled_wakes_a_warehouse_once_an_interval():
 
 
 async def test_what_was_handled_of_another_repository_does_not_count():
-    made = watcher({"registry.example/other": "1.0.0"})
+    made = watcher(handled("1.0.0", "registry.example/other"))
     assert await fired(made, [tags("1.0.0")]) == ["1.0.0"]
 
 
-@pytest.mark.parametrize("junk", ["1.0.0", ["1.0.0"], {REPOSITORY: 7}, {}])
+@pytest.mark.parametrize(
+    "junk",
+    ["1.0.0", ["1.0.0"], {REPOSITORY: "1.0.0"}, {"spec": "spec", "marks": {REPOSITORY: 7}}, {}],
+)
 async def test_a_store_that_holds_something_else_counts_as_nothing_handled(junk):
     assert await fired(watcher(junk), [tags("1.0.0")]) == ["1.0.0"]
 
 
 def sharing(**fields: Any) -> object:
     image = {"repoURL": REPOSITORY, **fields.pop("subscription", {})}
-    known = {"warehouse": "shop/web", "subscription": {"image": image}}
+    known = {"warehouse": "shop/web", "spec": "spec", "subscription": {"image": image}}
     return WarehouseTrigger(**{**known, **fields}).shared_stream_key()
 
 
@@ -170,6 +201,7 @@ APART = {
     "another repository": {"subscription": {"repoURL": "registry.example/api"}},
     "another connection": {"repository_conn_id": "airfreight_shop_other"},
     "another interval": {"poke_interval": 60.0},
+    "another project's Connection": {"warehouse": "evil/web", "repository_conn_id": "c"},
     "without a look at certificates": {"subscription": {"insecureSkipTLSVerify": True}},
 }
 

@@ -63,6 +63,7 @@ def _watched(runtime: PipelineRuntime, warehouse: Warehouse) -> Asset:
             name=f"{project.name}.{warehouse.name}.{position}",
             trigger=WarehouseTrigger(
                 warehouse=f"{project.name}/{warehouse.name}",
+                spec=warehouse.digest,
                 subscription=subscription.model_dump(
                     mode="json", by_alias=True, exclude_defaults=True
                 ),

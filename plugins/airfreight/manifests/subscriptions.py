@@ -73,15 +73,18 @@ def _typed(entry: object, place: Path, found: Findings) -> object:
         found.error(place, f"expected exactly one type of subscription, found {listed}")
         return entry
     kind = types[0]
+    if not isinstance(entry[kind], dict):
+        found.error((*place, kind), "expected a mapping: the fields of the subscription")
+        return entry
     if kind in _TYPES:
         _refuse_gone(entry[kind], (*place, kind), found)
         return entry
     return _generic(entry, kind, place, found)
 
 
-def _refuse_gone(fields: object, place: Path, found: Findings) -> None:
+def _refuse_gone(fields: dict[str, Any], place: Path, found: Findings) -> None:
     for gone, instead in _GONE.items():
-        if isinstance(fields, dict) and gone in fields:
+        if gone in fields:
             found.error_key((*place, gone), "Kargo has no such field any more", f"use {instead}")
 
 
@@ -92,10 +95,7 @@ def _generic(entry: dict[str, Any], kind: str, place: Path, found: Findings) -> 
         hint = suggest(kind, (*_TYPES, *known)) or f"there are {listed}"
         found.error_key((*place, kind), f"there is no type of subscription {kind!r}", hint)
         return entry
-    fields = entry[kind]
-    if not isinstance(fields, dict):
-        return {**_named(entry), _GENERIC: fields}
-    return {**_named(entry), _GENERIC: {**fields, "kind": kind}}
+    return {**_named(entry), _GENERIC: {**entry[kind], "kind": kind}}
 
 
 def _named(entry: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 from typing import Literal
 
@@ -30,6 +31,12 @@ class Warehouse(Model):
     freight_creation_policy: Literal["Automatic", "Manual"] = "Automatic"
     freight_creation_criteria: FreightCreationCriteria = FreightCreationCriteria()
     subscriptions: tuple[Subscription, ...] = Field(min_length=1)
+
+    @property
+    def digest(self) -> str:
+        """What changes when another look may find something else (16 hex digits)."""
+        told = self.model_dump_json(by_alias=True, exclude={"annotations", "interval"})
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
 
     @property
     def origin(self) -> FreightOrigin:

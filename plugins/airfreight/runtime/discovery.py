@@ -126,6 +126,13 @@ def version_of(artifact: Artifact) -> str:
             return artifact.version
 
 
+def is_news(artifact: Artifact, after: str) -> bool:
+    """Say whether `artifact` is another than `after`, a version, or ``tag@digest`` where a tag may move."""
+    if isinstance(artifact, ImageArtifact) and "@" in after:
+        return f"{artifact.tag}@{artifact.digest}" != after
+    return version_of(artifact) != after
+
+
 def _pick(look: Look, left: dict[str, str]) -> Discovered:
     source = look.source
     names = [name for name in (source.name, source.url) if name and name in left]

@@ -86,7 +86,12 @@ class WarehouseRegister:
         return freight
 
     def register(
-        self, content: FreightContent, discovered_at: datetime, *, by_hand: bool = False
+        self,
+        content: FreightContent,
+        discovered_at: datetime,
+        *,
+        by_hand: bool = False,
+        registered_at: datetime | None = None,
     ) -> tuple[Freight, bool]:
         """Return the Freight with this content and whether it is new; one that is known is left as it is.
 
@@ -109,7 +114,11 @@ class WarehouseRegister:
         )
         self._store.set(f"freight/{freight.name}", freight.to_json())
         entry = IndexEntry(
-            name=freight.name, alias=freight.alias, discovered_at=discovered_at, by_hand=by_hand
+            name=freight.name,
+            alias=freight.alias,
+            discovered_at=discovered_at,
+            by_hand=by_hand,
+            registered_at=registered_at,
         )
         self._write_index([*(e for e in index if e.name != entry.name), entry])
         return freight, True
@@ -137,7 +146,7 @@ class WarehouseRegister:
         used = set(in_use)
         oldest_used = max((i for i, e in enumerate(index) if e.name in used), default=0)
         old = index[oldest_used + RETAINED_FREIGHT + 1 :]
-        forgotten = [e for e in old if now - e.discovered_at > RETAINED_AGE]
+        forgotten = [e for e in old if now - (e.registered_at or e.discovered_at) > RETAINED_AGE]
         if not forgotten:
             return ()
         gone = {e.name for e in forgotten}

@@ -22,7 +22,7 @@ from airfreight.runtime.discovery import Discovery, content_of, discover
 from airfreight.runtime.sightings import as_data, describe
 from airfreight.runtime.stage_register import StageRegister
 from airfreight.runtime.warehouse_register import WarehouseRegister
-from airfreight.runtime.watch import HANDLED
+from airfreight.runtime.watch import HANDLED, Handled
 from airfreight.sources.catalogue import source_of
 
 
@@ -81,16 +81,14 @@ class FreightSensor(BaseSensorOperator):
         found = self._discover(as_of, limit=None if assembly else 1)
         for line in describe(found):
             self.log.info(line)
+        self.log.info("The watchers look again within %s", self.warehouse.interval)
         if assembly is not None:
             return self._assemble(assembly, found, context)
-        context["ti"].xcom_push(key=HANDLED, value=dict(found.seen))
+        context["ti"].xcom_push(key=HANDLED, value=self._handled(found).to_json())
         if self.warehouse.freight_creation_policy == "Manual":
-            if as_of is None:
-                self._mark_handled(found, context)
+            self._mark_handled(found, as_of, context)
             raise AirflowSkipException("the Warehouse makes no Freight by itself")
-        if found.lacking:
-            raise AirflowSkipException(f"no Freight: {found.lacking}")
-        self._check_criteria(found)
+        self._check_whether_to_create(found, as_of, context)
         content = self._content([newest.artifact for newest in found.newest])
         return self._register(content, found, as_of, context)
 
@@ -102,18 +100,22 @@ class FreightSensor(BaseSensorOperator):
     def _content(self, artifacts: list[Any]) -> FreightContent:
         return content_of(self.warehouse.origin, artifacts)
 
-    def _check_criteria(self, found: Discovery) -> None:
+    def _check_whether_to_create(
+        self, found: Discovery, as_of: datetime | None, context: Context
+    ) -> None:
+        """End the task where no Freight comes of what was found: skipped, or failed where the criteria cannot say."""
         expression = self.warehouse.freight_creation_criteria.expression
-        if not expression:
-            return
+        limits = read_settings().expression_limits()
         try:
-            holds = meets_criteria(expression, found.newest, read_settings().expression_limits())
+            reason = found.lacking
+            if not reason and expression and not meets_criteria(expression, found.newest, limits):
+                reason = f"freightCreationCriteria is false: {expression}"
         except ExpressionError as error:
+            self._mark_handled(found, as_of, context, looked_at=datetime.now(UTC))
             raise ExpressionError(f"freightCreationCriteria: {error}") from error
-        if not holds:
-            raise AirflowSkipException(
-                f"no Freight: freightCreationCriteria is false: {expression}"
-            )
+        if reason:
+            self._mark_handled(found, as_of, context, looked_at=datetime.now(UTC))
+            raise AirflowSkipException(f"no Freight: {reason}")
 
     def _assemble(self, assembly: Assembly, found: Discovery, context: Context) -> dict[str, Any]:
         chosen = found.chosen(assembly.versions)
@@ -130,17 +132,32 @@ class FreightSensor(BaseSensorOperator):
         self, content: FreightContent, found: Discovery, as_of: datetime | None, context: Context
     ) -> dict[str, Any]:
         register = WarehouseRegister(AssetStateStore(context, self.register))
-        freight, is_new = register.register(content, as_of or datetime.now(UTC))
+        now = datetime.now(UTC)
+        freight, is_new = register.register(
+            content, as_of or now, registered_at=now if as_of is not None else None
+        )
         if not is_new and (as_of is not None or register.run_of(freight.name) is not None):
-            if as_of is None:
-                self._mark_handled(found, context)
+            self._mark_handled(found, as_of, context)
             raise AirflowSkipException(f"nothing new: {freight.alias} is the newest")
         self._trim(register, context)
         self._announce(freight, found, context)
         return freight.to_json()
 
-    def _mark_handled(self, found: Discovery, context: Context) -> None:
-        AssetStateStore(context, self.watch).set(HANDLED, dict(found.seen))
+    def _mark_handled(
+        self,
+        found: Discovery,
+        as_of: datetime | None,
+        context: Context,
+        looked_at: datetime | None = None,
+    ) -> None:
+        """Tell the watchers, unless this look was at the past."""
+        if as_of is None:
+            handled = self._handled(found, looked_at).to_json()
+            AssetStateStore(context, self.watch).set(HANDLED, handled)
+
+    def _handled(self, found: Discovery, looked_at: datetime | None = None) -> Handled:
+        marks = dict(found.seen)
+        return Handled(spec=self.warehouse.digest, marks=marks, looked_at=looked_at)
 
     def _announce(self, freight: Freight, found: Discovery, context: Context) -> None:
         self.log.info("Freight %s is %s", freight.alias, freight.name)

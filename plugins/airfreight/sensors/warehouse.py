@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, NoReturn
 
 from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue
 from airflow.sdk.exceptions import AirflowFailException
 from pydantic import ValidationError
 
-from airfreight.errors import AuthenticationError, SettingsError, TransientError
+from airfreight.errors import AirfreightError, AuthenticationError, SettingsError
 from airfreight.hooks.configuration import read_settings
 from airfreight.hooks.repository import RepositoryHook, access_of
 from airfreight.model.subscription import Subscription
-from airfreight.runtime.discovery import version_of
+from airfreight.runtime.discovery import is_news
 from airfreight.runtime.token_connections import Repository
 from airfreight.sources.base import Found
 from airfreight.sources.catalogue import faults_of, source_of
@@ -28,7 +29,8 @@ class WarehouseSensor(BaseSensorOperator):
 
     :param subscription: an entry of `spec.subscriptions`, such as ``{"image": {"repoURL": "ghcr.io/acme/shop"}}``.
     :param repository_conn_id: id of the Connection that opens the repository; empty for an anonymous visit.
-    :param after: version (tag, commit, chart's version) that is known already; empty: the first look may find it.
+    :param after: version (tag, commit, chart's version) that is known already, ``tag@digest`` for a tag that moves;
+        empty: the first look may find it.
     :param deferrable: wait in the triggerer instead of a worker.
     """
 
@@ -69,10 +71,10 @@ class WarehouseSensor(BaseSensorOperator):
             found = asyncio.run(self._discover())
         except (AuthenticationError, SettingsError) as error:
             raise AirflowFailException(str(error)) from error
-        except TransientError as error:
+        except AirfreightError as error:
             self.log.warning("%s; asked again in %g s", error, self.poke_interval)
             return PokeReturnValue(is_done=False)
-        newest = [one.artifact for one in found.artifacts if version_of(one.artifact) != self.after]
+        newest = [one.artifact for one in found.artifacts if is_news(one.artifact, self.after)]
         if not newest:
             return PokeReturnValue(is_done=False)
         return PokeReturnValue(
@@ -103,5 +105,6 @@ class WarehouseSensor(BaseSensorOperator):
                 poke_interval=self.poke_interval,
             ),
             method_name="execute_complete",
+            timeout=timedelta(seconds=self.timeout),
         )
         raise AssertionError("defer does not return")

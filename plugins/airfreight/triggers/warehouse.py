@@ -6,16 +6,18 @@ import asyncio
 import hashlib
 import time
 from collections.abc import AsyncIterator, Hashable
+from datetime import UTC, datetime
 from typing import Any, TypedDict
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
+from pydantic import ValidationError
 
-from airfreight.errors import AirfreightError
+from airfreight.errors import AirfreightError, ArtifactError
 from airfreight.hooks.repository import source_access
 from airfreight.model.subscription import Subscription
 from airfreight.runtime.ambient import ambient_scope
 from airfreight.runtime.token_connections import Repository
-from airfreight.runtime.watch import HANDLED, Watch
+from airfreight.runtime.watch import HANDLED, Handled, Watch
 from airfreight.sources.base import Source
 from airfreight.sources.catalogue import source_of
 
@@ -38,6 +40,7 @@ class WarehouseTrigger(BaseEventTrigger):
     refused) is logged by each Warehouse and tried again at the next interval: it is never the end of the watcher.
 
     :param warehouse: ``<project>/<warehouse>``; makes the kwargs of two Warehouses differ, for equal ones share a row.
+    :param spec: digest of the Warehouse's spec: what was handled by another one is looked at again.
     :param subscription: the entry of `spec.subscriptions` as `Subscription` writes it, plain JSON.
     :param repository_conn_id: id of the Connection that opens the repository; empty for an anonymous visit.
     :param poke_interval: seconds between two polls.
@@ -47,12 +50,14 @@ class WarehouseTrigger(BaseEventTrigger):
         self,
         *,
         warehouse: str,
+        spec: str,
         subscription: dict[str, Any],
         repository_conn_id: str = "",
         poke_interval: float = 300.0,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.warehouse = warehouse
+        self.spec = spec
         self.subscription = subscription
         self.repository_conn_id = repository_conn_id
         self.poke_interval = poke_interval
@@ -63,6 +68,7 @@ class WarehouseTrigger(BaseEventTrigger):
             f"{type(self).__module__}.{type(self).__qualname__}",
             {
                 "warehouse": self.warehouse,
+                "spec": self.spec,
                 "subscription": self.subscription,
                 "repository_conn_id": self.repository_conn_id,
                 "poke_interval": self.poke_interval,
@@ -70,11 +76,18 @@ class WarehouseTrigger(BaseEventTrigger):
         )
 
     def shared_stream_key(self) -> Hashable:
-        """Return what makes two watchers share one poll."""
-        source = self.source()
-        # Without a Connection another project may be another visitor: see `ambient_scope`.
-        visitor = self.repository_conn_id or ambient_scope(_repository(source, self.warehouse))
-        return (source.stream_key(), visitor, self.poke_interval)
+        """Return what makes two watchers share one poll.
+
+        A project of its own where there is a Connection: what it opens may depend on the project (`githubTokenScopes`),
+        and without one where another project may be another visitor (`ambient_scope`).
+        """
+        try:
+            source = self.source()
+        except AirfreightError:
+            return ("unusable", self.warehouse, self.poke_interval)
+        repository = _repository(source, self.warehouse)
+        visitor = repository.project if self.repository_conn_id else ambient_scope(repository)
+        return (source.stream_key(), self.repository_conn_id, visitor, self.poke_interval)
 
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
@@ -82,28 +95,35 @@ class WarehouseTrigger(BaseEventTrigger):
 
         The first polls come at once, but not all in one moment; the later ones are spread over the interval by name.
         """
-        source, interval = _source(kwargs["subscription"]), kwargs["poke_interval"]
-        phase = _phase(source.url)
+        interval, phase = kwargs["poke_interval"], _phase(kwargs["warehouse"])
         await asyncio.sleep(phase * min(interval / 2, _FIRST_POLLS))
-        yield await _poll(source, kwargs)
+        yield await _poll(kwargs)
         await asyncio.sleep(phase * interval)
         while True:
-            yield await _poll(source, kwargs)
+            yield await _poll(kwargs)
             await asyncio.sleep(interval)
 
     async def filter_shared_stream(
         self, shared_stream: AsyncIterator[Any]
     ) -> AsyncIterator[TriggerEvent]:
         """Yield an event for each poll that shows something which was not handled."""
-        source = self.source()
         watch = Watch(interval=self.poke_interval)
+        source: Source | None = None
         async for poll in shared_stream:
-            seen = await self._mark(poll, source)
-            now = self.clock()
-            if not watch.is_due(seen, now):
+            try:
+                source = source or self.source()
+                seen = await self._mark(poll, source)
+                if not watch.is_due(seen, self.clock()):
+                    continue
+                handled = await self._handled()
+            except Exception as error:
+                # Nothing ends a watcher: Airflow would start it anew at once, and those that share its stream with it.
+                self.log.warning("Warehouse %s: %s", self.warehouse, _told(error))
                 continue
-            watch = watch.compared_with(seen, now, handled=await self._handled(source))
-            if not watch.was_handled:
+            is_covered = handled is not None and handled.covers(self.spec, source.url, seen)
+            is_done = is_covered and handled is not None and handled.looked_at is None
+            watch = watch.compared_with(seen, self.clock(), handled=is_done)
+            if not is_covered or not self._is_fresh(handled):
                 event = WarehouseEvent(warehouse=self.warehouse, source=source.url, seen=seen)
                 yield TriggerEvent(event)
 
@@ -121,25 +141,27 @@ class WarehouseTrigger(BaseEventTrigger):
             yield event
 
     async def _mark(self, poll: dict[str, Any], source: Source) -> str:
-        error = poll.get("error", "")
-        if not error:
-            try:
-                project = _project(self.warehouse)
-                access = await source_access(self.repository_conn_id, source, project)
-                return await source.mark(poll["seen"], access)
-            except AirfreightError as fault:
-                # The stream is shared: whoever's subscription is at fault waits for its manifest to be mended.
-                error = f"{source.url}: {fault}"
-        self.log.warning("Warehouse %s: %s", self.warehouse, error)
-        return ""
+        """Return the mark; raises what the poll has met, too."""
+        if "error" in poll:
+            raise ArtifactError(poll["error"])
+        project = _project(self.warehouse)
+        try:
+            access = await source_access(self.repository_conn_id, source, project)
+            return await source.mark(poll["seen"], access)
+        except AirfreightError as fault:
+            raise ArtifactError(f"{source.url}: {fault}") from fault
 
-    async def _handled(self, source: Source) -> str | None:
+    async def _handled(self) -> Handled | None:
         if self.asset_state_store is None:
             return None
-        handled = await self.asset_state_store.aget(HANDLED, None)
-        marks = handled if isinstance(handled, dict) else {}
-        mark = marks.get(source.url)
-        return mark if isinstance(mark, str) else None
+        try:
+            return Handled.model_validate(await self.asset_state_store.aget(HANDLED, None))
+        except ValidationError:
+            return None
+
+    def _is_fresh(self, handled: Handled | None) -> bool:
+        now = datetime.now(UTC)
+        return handled is not None and handled.is_fresh(now, self.poke_interval)
 
 
 def _source(subscription: dict[str, Any]) -> Source:
@@ -159,10 +181,17 @@ def _repository(source: Source, warehouse: str) -> Repository:
     return Repository(source.credential_kind, source.credential_url, _project(warehouse))
 
 
-async def _poll(source: Source, kwargs: dict[str, Any]) -> dict[str, Any]:
-    connection_id = kwargs.get("repository_conn_id", "")
+async def _poll(kwargs: dict[str, Any]) -> dict[str, Any]:
+    connection_id, project = kwargs.get("repository_conn_id", ""), _project(kwargs["warehouse"])
     try:
-        access = await source_access(connection_id, source, _project(kwargs["warehouse"]))
+        source = _source(kwargs["subscription"])
+        access = await source_access(connection_id, source, project)
         return {"seen": await source.poll(access)}
-    except AirfreightError as error:
-        return {"error": f"{source.url}: {error}"}
+    except Exception as error:
+        return {"error": _told(error)}
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, AirfreightError):
+        return str(error)
+    return f"a fault of Airfreight: {type(error).__name__}: {error}"

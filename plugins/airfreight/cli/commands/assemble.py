@@ -15,7 +15,7 @@ from airfreight.runtime.assembly import ARTIFACTS, PROMOTE
 
 def run(args: argparse.Namespace, world: World, api: AirflowApi) -> Exit:
     """Trigger the Warehouse's DAG with the chosen artifacts and follow it until it has ended."""
-    versions = dict(_pair(text) for text in args.artifact)
+    versions = _versions(args.artifact)
     warehouse = read_directory(api.assets()).within(args.project).warehouse(args.name)
     conf = {ARTIFACTS: versions, PROMOTE: args.promote}
     made = start_run(api, warehouse_dag_id(warehouse.project, warehouse.name), None, conf)
@@ -25,6 +25,15 @@ def run(args: argparse.Namespace, world: World, api: AirflowApi) -> Exit:
         return Exit.OK
     failed = api.tasks(made.dag_id, made.dag_run_id, ["failed"])
     raise RefusedError("; ".join(f"{t.task_id}: {why(api, t)}" for t in failed) or "the run failed")
+
+
+def _versions(texts: list[str]) -> dict[str, str]:
+    versions: dict[str, str] = {}
+    for subscription, version in map(_pair, texts):
+        if subscription in versions:
+            raise SettingsError(f"--artifact names {subscription} twice")
+        versions[subscription] = version
+    return versions
 
 
 def _pair(text: str) -> tuple[str, str]:
