@@ -218,7 +218,7 @@ def test_what_the_worker_sees_in_the_role_of_a_project_is_for_that_project_alone
     assert sharing(**ECR, warehouse="shop/api") == sharing(**ECR)
     assert sharing(**ECR, warehouse="ops/web") != sharing(**ECR)
     by_connection = {**ECR, "repository_conn_id": "airfreight_shared_ecr"}
-    assert sharing(**by_connection, warehouse="ops/web") == sharing(**by_connection)
+    assert sharing(**by_connection, warehouse="ops/web") != sharing(**by_connection)
 
 
 @pytest.mark.parametrize("fields", APART.values(), ids=APART)
