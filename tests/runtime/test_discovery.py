@@ -12,7 +12,7 @@ from airfreight.model.freight import (
     GitCommit,
     ImageArtifact,
 )
-from airfreight.runtime.discovery import content_of, discover
+from airfreight.runtime.discovery import content_of, discover, is_news
 from airfreight.runtime.sightings import as_data, describe
 from airfreight.sources.base import Rejected
 from tests.runtime.sources import FakeSource, no_access
@@ -110,6 +110,21 @@ async def test_a_choice_that_is_not_one_of_each_is_refused(versions, message):
     with pytest.raises(RefusedError) as refused:
         found.chosen(versions)
     assert str(refused.value).startswith(message)
+
+
+NEWS = {
+    "another tag": (image("1.1.0"), "1.0.0", True),
+    "the same tag": (image("1.1.0"), "1.1.0", False),
+    "the same tag and digest": (image("1.1.0"), "1.1.0@sha256:1.1.0", False),
+    "a tag that moved": (image("1.1.0"), "1.1.0@sha256:before", True),
+    "nothing known": (image("1.1.0"), "", True),
+    "the same commit": (GitCommit(repo_url=REPO, id=ID), ID, False),
+}
+
+
+@pytest.mark.parametrize(("artifact", "after", "expected"), NEWS.values(), ids=NEWS)
+def test_news_is_another_version_or_another_digest_of_a_tag(artifact, after, expected):
+    assert is_news(artifact, after) is expected
 
 
 async def test_what_was_seen_is_told_with_the_rule_that_drops_the_rest():

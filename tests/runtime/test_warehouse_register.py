@@ -201,6 +201,14 @@ def test_trimming_keeps_what_is_younger_than_14_days(register):
     assert register.trim([], at(1) + RETAINED_AGE) == ()
 
 
+def test_trimming_keeps_what_a_backfill_registered_less_than_14_days_ago(store, register):
+    found = [register.register(content(f"1.{i}.0"), at(i))[0] for i in range(RETAINED_FREIGHT + 5)]
+    now = at(0) + 3 * RETAINED_AGE
+    old, _ = register.register(content("0.1.0"), at(-1), registered_at=now)
+    assert old.name not in register.trim([found[-1].name], now)
+    assert old.name in register.trim([found[-1].name], now + 2 * RETAINED_AGE)
+
+
 def test_trimmed_freight_leaves_nothing_behind_and_comes_back_as_new(store, register):
     names = filled(register, 22)
     register.record_run(names[-1], "run")
