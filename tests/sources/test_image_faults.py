@@ -127,6 +127,22 @@ async def test_a_repository_that_does_not_answer_slows_no_other_of_its_registry(
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
+async def test_what_is_no_name_of_a_tag_is_left_out_and_costs_nobody_what_was_learned(tmp_path):
+    images = Images()
+    images.push("1.0.0")
+    odd = ["\ud800x", "", "-1.0.0", "2.0.0/../x", "9" * 129, "3.0.0\n"]
+    access = Access(None, FAST, tmp_path)
+    fields = {"imageSelectionStrategy": "Lexical", "cacheByTag": True}
+    with ScriptedRegistry(images) as registry:
+        await mark(source(registry.host, **fields), access)
+        registry.script = lambda asked: (
+            json_reply({"tags": [*odd, "1.0.0"]}) if "/tags/list" in asked.path else images(asked)
+        )
+        registry.requests()
+        assert (await mark(source(registry.host, **fields), access)).startswith("1.0.0@")
+        assert not any("/manifests/" in one for one in registry.requests())
+
+
 async def test_all_that_ask_one_registry_share_its_rate(tmp_path):
     images = Images()
     settings = SourceSettings(image_registry_rate_limit=20)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import re
 from collections.abc import AsyncIterator, Hashable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -19,7 +18,7 @@ from airfreight.artifacts.image_repository import (
     Trust,
 )
 from airfreight.artifacts.images import existed, explain_of
-from airfreight.artifacts.oci.protocol import Platform, parse_reference
+from airfreight.artifacts.oci.protocol import Platform, is_tag, parse_reference
 from airfreight.artifacts.semver import Constraint
 from airfreight.errors import ArtifactError, VersionError
 from airfreight.model.freight import ImageArtifact
@@ -37,7 +36,6 @@ from airfreight.sources.base import (
 )
 from airfreight.sources.registries import RegistryLimits, registry_client
 
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _WATCHED = Backoff()
 
 
@@ -246,7 +244,7 @@ def _constraint_faults(subscription: ImageSubscription) -> Iterator[Fault]:
     place = ("constraint",)
     if strategy == "Digest" and not constraint:
         yield Fault(place, "the strategy Digest needs the name of a tag here", "such as latest")
-    elif strategy == "Digest" and not _TAG.fullmatch(constraint):
+    elif strategy == "Digest" and not is_tag(constraint):
         yield Fault(place, f"not the name of a tag: {constraint[:100]!r}", "such as latest")
     elif strategy == "SemVer" and constraint:
         try:

@@ -30,6 +30,7 @@ ACCEPT = ", ".join((*INDEX_TYPES, *IMAGE_TYPES))
 _CHALLENGE_PARAMETER = re.compile(r'([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 _NEXT_LINK = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next"?', re.IGNORECASE)
 _MOST_VALUES = 200_000
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _CREATED_KEYS = ("org.opencontainers.image.created", "org.label-schema.build-date")
 
@@ -114,6 +115,11 @@ def next_page(header: str, current: str) -> str | None:
             f" {urlsplit(target).netloc!r}; it is not followed"
         )
     return target
+
+
+def is_tag(name: str) -> bool:
+    """Say whether a manifest may have this name; what has another one, nobody can ask for."""
+    return _TAG.fullmatch(name) is not None
 
 
 def check_digest(digest: str) -> str:
