@@ -157,7 +157,8 @@ def _basic_login(credential: Credential) -> Login:
 def _lifetime(document: Mapping[str, Any]) -> float:
     """Return for how many seconds a token is used: a little less than it lives."""
     stated = document.get("expires_in")
-    is_stated = isinstance(stated, int | float) and stated > 0
-    # JSON has whole numbers that no float holds.
-    seconds = float(min(stated, _LONGEST_SECONDS)) if is_stated else _TOKEN_SECONDS
+    seconds = _TOKEN_SECONDS
+    if isinstance(stated, int | float) and stated > 0:
+        # JSON has whole numbers that no float holds.
+        seconds = float(min(stated, _LONGEST_SECONDS))
     return max(seconds - _MARGIN, seconds / 2)
