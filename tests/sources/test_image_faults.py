@@ -312,7 +312,7 @@ def _all_at_once(images: Images) -> Callable[[Asked], Reply]:
 
 async def _remember(host: str, images: Images, folder: Path) -> None:
     """Put into the cache what a first look at all tags would have."""
-    cache, now = DiskCache(folder, size=FAST.image_cache_size), time.time()
+    cache, now = DiskCache(folder, size=FAST.repository_cache_size), time.time()
     seen = {
         tag: {"digest": digest, "at": now, "since": now} for tag, digest in images.shown.items()
     }

@@ -77,7 +77,7 @@ class ImageSource:
 
     async def poll(self, access: Access) -> dict[str, Any]:
         """Return all tags and a fingerprint of them; for Digest what its tag shows, without any list."""
-        most = access.settings.image_registry_backoff
+        most = access.settings.repository_backoff
         key = (self.stream_key(), access.credential)
         # Others share this poll: what the deployment wants of this subscription alone is no matter here.
         opened = self._repository(access, by_tag=False)
@@ -89,7 +89,7 @@ class ImageSource:
 
     async def mark(self, seen: Any, access: Access) -> str:
         """Return ``<tag>@<digest>`` of the best image; costs a HEAD of its tag, or nothing with cacheByTag."""
-        most = access.settings.image_registry_backoff
+        most = access.settings.repository_backoff
         key = (self._subscription, access.credential)
         opened = self._repository(access, by_tag=self._caches_by_tag(access))
         async with self._backoff.attempt(key, most=most), opened as repository:
@@ -194,7 +194,7 @@ class ImageSource:
             repository = ImageRepository(
                 client,
                 parse_reference(subscription.repo_url).repository,
-                DiskCache(access.cache, size=settings.image_cache_size),
+                DiskCache(access.cache, size=settings.repository_cache_size),
                 platform=subscription.platform,
                 trust=trust,
                 at_once=max(1, limits.at_once // 4),
