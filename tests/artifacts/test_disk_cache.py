@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -62,6 +64,29 @@ async def test_a_damaged_file_is_an_empty_cache_and_begins_anew(tmp_path, conten
     assert await cache.get("s") == {}
     await cache.put("s", {"a": 2})
     assert await cache.get("s") == {"a": 2}
+
+
+HALF = "\ud800x"
+
+
+async def test_a_name_that_is_no_text_is_a_miss_and_costs_nobody_what_is_kept(tmp_path):
+    cache = DiskCache(tmp_path, size=SIZE)
+    await cache.put("others", {"a": 1})
+    await cache.put("s", {HALF: 1, "b": 2})
+    assert await cache.get("s", [HALF, "b"]) == {"b": 2}
+    await cache.put(f"s {HALF}", {"c": 3})
+    assert await cache.get(f"s {HALF}", ["c"]) == {}
+    assert await cache.get("others") == {"a": 1}
+
+
+@pytest.mark.parametrize("text", ["{", "[" * 100_000], ids=["cut off", "too deep"])
+async def test_a_value_that_is_no_json_is_a_miss_and_costs_nobody_what_is_kept(tmp_path, text):
+    cache = DiskCache(tmp_path, size=SIZE)
+    await cache.put("s", {"a": 1, "b": 2})
+    with closing(sqlite3.connect(file_of(tmp_path))) as connection, connection:
+        connection.execute("UPDATE entries SET value = ? WHERE name = 'a'", (text,))
+    assert await cache.get("s") == {"b": 2}
+    assert await cache.get("s", ["b"]) == {"b": 2}
 
 
 async def test_a_folder_that_cannot_be_made_is_an_empty_cache(tmp_path):

@@ -77,6 +77,16 @@ def test_a_next_page_elsewhere_is_refused(target):
         protocol.next_page(f'<{target}>; rel="next"', "https://r.example/v2/a/tags/list")
 
 
+def test_a_next_page_whose_address_is_none_is_refused():
+    with pytest.raises(ArtifactError, match=r"^r\.example names a next page by an address that is"):
+        protocol.next_page('<http://[x>; rel="next"', "https://r.example/v2/a/tags/list")
+
+
+@pytest.mark.parametrize("text", ["9999-12-31T23:59:59-01:00", "0001-01-01T00:00:00+01:00"])
+def test_a_moment_that_is_none_in_utc_is_none(text):
+    assert protocol.read_moment(text) is None
+
+
 @pytest.mark.parametrize(
     ("platform", "digest"),
     [

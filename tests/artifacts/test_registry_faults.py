@@ -145,6 +145,12 @@ SAYS: list[tuple[str, Any, type[ArtifactError], str]] = [
         "{host} sent no token for {host}",
     ),
     (
+        "a realm that is no address",
+        challenge('Bearer realm="https://[x"'),
+        AuthenticationError,
+        "{host} names a token realm that is no address",
+    ),
+    (
         "another kind of login",
         challenge("Negotiate"),
         AuthenticationError,
@@ -218,6 +224,12 @@ SAYS: list[tuple[str, Any, type[ArtifactError], str]] = [
         ArtifactError,
         "{host} names a next page on another host, 'evil.example'; it is not followed",
     ),
+    (
+        "a page at no address",
+        json_reply({"tags": []}, Link='<http://[x>; rel="next"'),
+        ArtifactError,
+        "{host} names a next page by an address that is none",
+    ),
     ("redirects without end", turning, ArtifactError, "{host} redirects more than 5 times"),
 ]
 
@@ -254,8 +266,9 @@ async def test_an_anonymous_visit_that_is_refused_names_both_causes():
         (_http_date(86400), 80_000, 86_400),
         (_http_date(-60), 0, 0),
         ("soon", None, None),
+        ("Fri, 31 Dec 9999 23:59:59 -2300", None, None),
     ],
-    ids=["seconds", "date", "past", "nonsense"],
+    ids=["seconds", "date", "past", "nonsense", "none in UTC"],
 )
 async def test_the_wait_of_a_busy_registry_is_passed_on(header, low, high):
     with ScriptedRegistry(lambda asked: Reply(429, headers={"Retry-After": header})) as registry:
@@ -264,6 +277,13 @@ async def test_the_wait_of_a_busy_registry_is_passed_on(header, low, high):
                 await client.list_tags(NAME)
     wait = caught.value.retry_after
     assert wait is low is None or low <= wait <= high
+
+
+async def test_a_token_for_longer_than_can_be_counted_is_a_token():
+    token = json_reply({"token": "t0ken", "expires_in": 10**400})
+    with ScriptedRegistry(token_script(token, json_reply({"tags": ["1"]}))) as registry:
+        async with client_of(registry.host) as client:
+            assert await client.list_tags(NAME) == ["1"]
 
 
 async def test_a_registry_that_is_down_did_not_answer():

@@ -139,3 +139,17 @@ async def test_what_was_seen_is_told_with_the_rule_that_drops_the_rest():
     data = as_data(found)[IMAGE]
     assert data["taken"] == ["1.1.0"]
     assert len(data["rejected"]) == 20
+
+
+async def test_a_long_name_is_cut_where_it_is_told():
+    rejected = (Rejected("r" * 1000, "old"), Rejected("s" * 200, "old"))
+    found = await discover([FakeSource(IMAGE, (image("t" * 1000),), rejected=rejected)], no_access)
+    assert list(describe(found)) == [
+        f"{IMAGE} takes {'t' * 199}…",
+        f"  not {'r' * 199}…: old",
+        f"  not {'s' * 200}: old",
+    ]
+    assert as_data(found)[IMAGE] == {
+        "taken": [f"{'t' * 199}…"],
+        "rejected": {f"{'r' * 199}…": "old", "s" * 200: "old"},
+    }

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from airfreight.artifacts.disk_cache import DiskCache
+from airfreight.artifacts.tls import tls_context
 from airfreight.errors import ArtifactError
 from airfreight.model.credential import Credential
 from airfreight.model.subscription import ImageSubscription
@@ -125,6 +126,22 @@ async def test_a_repository_that_does_not_answer_slows_no_other_of_its_registry(
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_what_is_no_name_of_a_tag_is_left_out_and_costs_nobody_what_was_learned(tmp_path):
+    images = Images()
+    images.push("1.0.0")
+    odd = ["\ud800x", "", "-1.0.0", "2.0.0/../x", "9" * 129, "3.0.0\n"]
+    access = Access(None, FAST, tmp_path)
+    fields = {"imageSelectionStrategy": "Lexical", "cacheByTag": True}
+    with ScriptedRegistry(images) as registry:
+        await mark(source(registry.host, **fields), access)
+        registry.script = lambda asked: (
+            json_reply({"tags": [*odd, "1.0.0"]}) if "/tags/list" in asked.path else images(asked)
+        )
+        registry.requests()
+        assert (await mark(source(registry.host, **fields), access)).startswith("1.0.0@")
+        assert not any("/manifests/" in one for one in registry.requests())
 
 
 async def test_all_that_ask_one_registry_share_its_rate(tmp_path):
@@ -273,6 +290,17 @@ def test_twenty_thousand_known_builds_never_stop_the_loop(tmp_path):
         assert loop.longest < 0.05
 
 
+def test_reading_certificates_never_stops_the_loop(tmp_path):
+    with asyncio.Runner(loop_factory=MeasuredLoop) as runner:
+        runner.run(_warm(tmp_path))
+        tls_context.cache_clear()
+        loop = runner.get_loop()
+        loop.longest = 0.0
+        runner.run(_warm(tmp_path))
+        assert tls_context.cache_info().misses == 1
+        assert loop.longest < 0.02
+
+
 def _all_at_once(images: Images) -> Callable[[Asked], Reply]:
     listed = json.dumps({"tags": list(images.shown)}).encode()
 
@@ -284,7 +312,7 @@ def _all_at_once(images: Images) -> Callable[[Asked], Reply]:
 
 async def _remember(host: str, images: Images, folder: Path) -> None:
     """Put into the cache what a first look at all tags would have."""
-    cache, now = DiskCache(folder, size=FAST.image_cache_size), time.time()
+    cache, now = DiskCache(folder, size=FAST.repository_cache_size), time.time()
     seen = {
         tag: {"digest": digest, "at": now, "since": now} for tag, digest in images.shown.items()
     }

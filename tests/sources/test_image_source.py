@@ -9,9 +9,17 @@ import pytest
 from airfreight.errors import ArtifactError
 from airfreight.model.subscription import ImageSubscription
 from airfreight.sources.backoff import Backoff
-from airfreight.sources.base import Access, SourceSettings
+from airfreight.sources.base import Access, Rejected, SourceSettings
 from airfreight.sources.images import ImageSource, check
-from tests.scripted_registry import DOCKER_IMAGE, DOCKER_INDEX, INDEX, Images, ScriptedRegistry
+from tests.scripted_registry import (
+    DOCKER_IMAGE,
+    DOCKER_INDEX,
+    INDEX,
+    Asked,
+    Images,
+    Reply,
+    ScriptedRegistry,
+)
 
 FAST = SourceSettings(allow_credentials_over_http=True, image_registry_rate_limit=10_000)
 
@@ -60,6 +68,28 @@ def push_days(world: World) -> None:
     """Four releases, made in another order than they are numbered."""
     for tag, number in {"1.0.0": 1, "1.2.0": 3, "1.1.0": 4, "2.0.0": 2}.items():
         world.images.push(tag, created=day(number))
+
+
+@pytest.mark.parametrize("gone", ["manifest", "child", "config"])
+@pytest.mark.parametrize("strategy", ["SemVer", "NewestBuild", "Digest"])
+async def test_an_image_of_which_a_part_is_gone_is_passed_over_with_the_rule(world, strategy, gone):
+    index = world.images.push("1.0.0", platforms=["linux/amd64"])
+
+    def answer(asked: Asked) -> Reply:
+        is_index = asked.path.endswith(("/1.0.0", index))
+        parts = {
+            "manifest": is_index and asked.method == "GET",
+            "child": "/manifests/" in asked.path and not is_index,
+            "config": "/blobs/" in asked.path,
+        }
+        return Reply(404) if parts[gone] else world.images(asked)
+
+    world.registry.script = answer
+    source = world.source(imageSelectionStrategy=strategy, constraint="1.0.0")
+    found = await source.discover(world.access, limit=20, as_of=None)
+    assert (found.artifacts, found.mark) == ((), "")
+    assert found.rejected == (Rejected("1.0.0", "has no manifest"),)
+    assert await world.mark(source) == ""
 
 
 SELECTIONS = [

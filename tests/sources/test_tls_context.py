@@ -4,8 +4,11 @@ import ssl
 
 import pytest
 
+from airfreight.artifacts.documents import Egress, egress_client
 from airfreight.artifacts.guarded_http import guarded_client
 from airfreight.artifacts.tls import tls_context
+from airfreight.errors import ArtifactError
+from airfreight.model.credential import Credential
 from airfreight.sources.registries import registry_client
 
 
@@ -29,6 +32,19 @@ async def test_a_second_client_reads_no_certificates():
             pass
     assert tls_context.cache_info().misses - before <= 1
     assert tls_context.cache_info().hits >= 2
+
+
+@pytest.mark.parametrize("authority", ["no PEM", "zertifikat für uns"])
+async def test_an_authority_that_is_no_certificate_is_named(authority):
+    login = Credential("", "", ca_certificate=authority)
+    with pytest.raises(ArtifactError, match="ca_certificate of the Connection is no"):
+        async with registry_client(
+            "registry.example/web", credential=login, allow_credentials_over_http=False
+        ):
+            pass
+    with pytest.raises(ArtifactError, match="ca_certificate of the Connection is no"):
+        async with egress_client(Egress(login)):
+            pass
 
 
 def test_clients_of_steps_share_it():

@@ -14,14 +14,12 @@ from airfreight.errors import ArtifactError, ExpressionError
 from airfreight.expr.gotime import from_datetime
 from airfreight.expr.limits import Limits
 from airfreight.expr.program import Program, compile_expression
-from airfreight.expr.values import type_name
+from airfreight.expr.values import parse_bool, type_name
 from airfreight.model.patterns import Matcher, path_pattern
 from airfreight.model.subscription import GitSubscription
 
 # Of processor time, for all commits of one look.
 _FILTER_SECONDS = 60.0
-_TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
-_FALSE = frozenset({"0", "f", "F", "false", "FALSE", "False"})
 
 
 @dataclass(frozen=True)
@@ -149,8 +147,9 @@ def truth(value: Any) -> bool:
     if isinstance(value, bool):
         return value
     text = f"{value:g}" if isinstance(value, int | float) else value
-    if isinstance(text, str) and text in _TRUE | _FALSE:
-        return text in _TRUE
+    holds = parse_bool(text) if isinstance(text, str) else None
+    if holds is not None:
+        return holds
     raise ExpressionError(f"expected true or false, got a value of type {type_name(value)}")
 
 

@@ -14,7 +14,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,8 @@ class DiskCache:
         found: dict[str, Any] = {}
         with self._faults(), closing(self._open()) as connection, connection:
             for name, text, used in _rows(connection, scope, names):
-                found[name] = json.loads(text)
+                with suppress(ValueError, RecursionError):
+                    found[name] = json.loads(text)
                 if used < self._clock() - _USED_SECONDS:
                     touch = "UPDATE entries SET used = ? WHERE scope = ? AND name = ?"
                     connection.execute(touch, (self._clock(), scope, name))
@@ -75,7 +76,7 @@ class DiskCache:
 
     def _put(self, scope: str, values: Mapping[str, Any]) -> None:
         now = self._clock()
-        texts = ((name, json.dumps(value)) for name, value in values.items())
+        texts = ((name, json.dumps(value)) for name, value in values.items() if _is_text(name))
         rows = [(scope, name, text, now) for name, text in texts if len(text) <= self._size // 4]
         with self._faults(), closing(self._open()) as connection, connection:
             connection.executemany(_NEWER, rows)
@@ -102,9 +103,12 @@ class DiskCache:
             yield
         except sqlite3.OperationalError as error:
             _log.warning("the cache %s cannot be used now: %s", self._file, error)
-        except (sqlite3.DatabaseError, ValueError, RecursionError) as error:
+        except sqlite3.DatabaseError as error:
             _log.warning("the cache %s is damaged and begins anew: %s", self._file, error)
             self._remove()
+        except (ValueError, RecursionError) as error:
+            # One who brings what cannot be kept costs nobody else what is.
+            _log.warning("the cache %s does not keep this: %s", self._file, error)
         except OSError as error:
             _log.warning("the cache %s cannot be used: %s", self._file, error.strerror)
 
@@ -122,8 +126,17 @@ def _rows(
         rows = connection.execute(query, (scope,))
         return [row for row in rows if wanted is None or row[0] in wanted]
     one = query + " AND name = ?"
-    found = (connection.execute(one, (scope, name)).fetchone() for name in names)
+    found = (connection.execute(one, (scope, name)).fetchone() for name in names if _is_text(name))
     return [row for row in found if row is not None]
+
+
+def _is_text(name: str) -> bool:
+    """Say whether it has UTF-8, in which SQLite keeps it: half a character out of JSON has none."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _used_bytes(connection: sqlite3.Connection) -> int:

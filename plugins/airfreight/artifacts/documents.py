@@ -231,12 +231,7 @@ async def document_client(egress: Egress) -> AsyncIterator[DocumentClient]:
 async def egress_client(egress: Egress) -> AsyncIterator[httpx.AsyncClient]:
     """Give a guarded client that trusts the authority of the Connection, where that names one."""
     authority = egress.credential.ca_certificate if egress.credential else ""
-    try:
-        context = await asyncio.to_thread(
-            tls_context, verify=egress.verify_tls, authority=authority
-        )
-    except (ssl.SSLError, ValueError):
-        raise ArtifactError("ca_certificate of the Connection is no certificate in PEM") from None
+    context = await asyncio.to_thread(tls_context, verify=egress.verify_tls, authority=authority)
     async with guarded_async_client(
         allow_loopback=egress.allow_loopback, timeout=_PATIENCE, context=context
     ) as http:

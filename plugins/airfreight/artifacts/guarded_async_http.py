@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import ssl
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpcore
@@ -27,6 +28,38 @@ def guarded_async_client(
     return httpx.AsyncClient(transport=transport, timeout=timeout, trust_env=False)
 
 
+class NameResolver:
+    """Finds the checked addresses of names, at most `at_once` at the same time and each within `seconds`.
+
+    With threads of its own: one whose servers do not answer holds its thread until the system gives up, and the loop's
+    few would soon be gone.
+    """
+
+    def __init__(
+        self,
+        resolve: Callable[..., list[str]] = checked_addresses,
+        *,
+        seconds: float = 10.0,
+        at_once: int = 32,
+    ) -> None:
+        self._resolve = resolve
+        self._seconds = seconds
+        self._threads = ThreadPoolExecutor(at_once, "airfreight-names")
+
+    async def addresses(self, host: str, port: int, *, allow_loopback: bool) -> list[str]:
+        """Return every address; raises as `checked_addresses` does, ConnectTimeout where it takes too long."""
+        resolve = functools.partial(self._resolve, host, port, allow_loopback=allow_loopback)
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await asyncio.get_running_loop().run_in_executor(self._threads, resolve)
+        except TimeoutError:
+            message = f"{host} was not resolved within {self._seconds:g} s"
+            raise httpcore.ConnectTimeout(message) from None
+
+
+_NAMES = NameResolver()
+
+
 class _GuardedBackend(httpcore.AsyncNetworkBackend):
     """Connects to checked addresses only."""
 
@@ -42,11 +75,9 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        resolve = functools.partial(
-            checked_addresses, host, port, allow_loopback=self._allow_loopback
-        )
+        addresses = await _NAMES.addresses(host, port, allow_loopback=self._allow_loopback)
         failure: Exception | None = None
-        for address in await asyncio.to_thread(resolve):
+        for address in addresses:
             try:
                 return await self._plain.connect_tcp(
                     address, port, timeout, local_address, socket_options

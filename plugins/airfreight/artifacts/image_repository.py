@@ -147,7 +147,10 @@ class ImageRepository:
         if not digest:
             return Look(tag, rule=_MISSING)
         await self._load_facts([digest])
-        return await self._judged(tag, digest)
+        try:
+            return await self._judged(tag, digest)
+        except NotFoundError:
+            return Look(tag, rule=_MISSING)
 
     async def best(
         self, tags: Iterable[str], limit: int, judge: Judge

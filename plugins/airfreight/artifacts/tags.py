@@ -21,32 +21,6 @@ _Rank = tuple[object, bytes]
 _Searches = list[tuple[str, Callable[[bytes], object]]]
 
 
-def select_tags(
-    tags: Iterable[str],
-    *,
-    strategy: str,
-    constraint: str = "",
-    strict: bool = True,
-    allow: Sequence[str] = (),
-    ignore: Sequence[str] = (),
-) -> list[str]:
-    """Return the selected tags, best first.
-
-    `allow` and `ignore` are RE2 expressions, looked for anywhere in the tag; `ignore` wins.
-    `strategy` is SemVer (greatest first; `constraint` and `strict` are for it) or Lexical (last in
-    byte order first). Raises VersionError for a bad constraint, ArtifactError for a bad expression,
-    one that takes too long, or another strategy.
-    """
-    return explain_tags(
-        tags,
-        strategy=strategy,
-        constraint=constraint,
-        strict=strict,
-        allow=allow,
-        ignore=ignore,
-    )[0]
-
-
 def explain_tags(
     tags: Iterable[str],
     *,
@@ -58,7 +32,10 @@ def explain_tags(
 ) -> tuple[list[str], list[tuple[str, str]]]:
     """Return the selected tags, best first, and each of the others with the rule that dropped it.
 
-    Takes and raises what `select_tags` does.
+    `allow` and `ignore` are RE2 expressions, looked for anywhere in the tag; `ignore` wins.
+    `strategy` is SemVer (greatest first; `constraint` and `strict` are for it) or Lexical (last in
+    byte order first). Raises VersionError for a bad constraint, ArtifactError for a bad expression,
+    one that takes too long, or another strategy.
     """
     if strategy not in ("SemVer", "Lexical"):
         raise ArtifactError(f"no selection strategy {strategy!r}; there are SemVer and Lexical")

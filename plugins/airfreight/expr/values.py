@@ -146,3 +146,10 @@ def is_integer(value: Value) -> bool:
 def wrap(number: int) -> int:
     """Return `number` as 64 bits hold it: Go's integers overflow silently."""
     return (number + 2**63) % 2**64 - 2**63
+
+
+def parse_bool(text: str) -> bool | None:
+    """Read a text as Go's strconv.ParseBool does; None where it is neither."""
+    if text in ("1", "t", "T", "true", "TRUE", "True"):
+        return True
+    return False if text in ("0", "f", "F", "false", "FALSE", "False") else None

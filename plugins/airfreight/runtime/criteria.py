@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -10,18 +10,12 @@ from airfreight.errors import ExpressionError
 from airfreight.expr.functions import Function
 from airfreight.expr.limits import Limits
 from airfreight.expr.program import compile_expression
-from airfreight.expr.values import Moment, Struct
+from airfreight.expr.values import Moment, Struct, parse_bool
 from airfreight.model.freight import ChartArtifact, GenericArtifact, GitCommit, ImageArtifact
 from airfreight.model.urls import normalize_git
 from airfreight.runtime.functions import freight_struct
 from airfreight.sources.base import Discovered
 from airfreight.steps.functions import declared
-
-# What Go's strconv.ParseBool reads.
-_BOOLS: Mapping[str, bool] = {
-    **dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True),
-    **dict.fromkeys(("0", "f", "F", "false", "FALSE", "False"), False),
-}
 
 
 def meets_criteria(expression: str, newest: Iterable[Discovered], limits: Limits) -> bool:
@@ -31,11 +25,10 @@ def meets_criteria(expression: str, newest: Iterable[Discovered], limits: Limits
     """
     functions = _functions(tuple(newest))
     value = compile_expression(expression, functions, limits).run({}, limits)
-    if isinstance(value, str):
-        value = _BOOLS.get(value, value)
-    if not isinstance(value, bool):
+    holds = parse_bool(value) if isinstance(value, str) else value
+    if not isinstance(holds, bool):
         raise ExpressionError(f"expected true or false, got {type(value).__name__}", expression)
-    return value
+    return holds
 
 
 def _functions(newest: tuple[Discovered, ...]) -> dict[str, Function]:

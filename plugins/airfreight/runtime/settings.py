@@ -118,13 +118,13 @@ class Settings:
     """Requests that one process has open with one registry. 16: one look has a quarter of them at most, so that a
     repository which does not answer leaves room for the others."""
 
-    image_registry_backoff: float = 900.0
-    """Seconds for which a repository is left alone at most after errors, and for which a registry's Retry-After counts
-    at most. A quarter of an hour: a fault that ended is noticed by then."""
+    repository_backoff: float = 900.0
+    """Seconds for which a repository of any kind is left alone at most after errors, and for which a server's
+    Retry-After counts at most. A quarter of an hour: a fault that ended is noticed by then."""
 
-    image_cache_size: int = 64 * 2**20
-    """Bytes of the cache on disk that says which digests tags had, and what images say of themselves. 64 MiB holds some
-    150,000 tags; one of a full cache is asked again."""
+    repository_cache_size: int = 64 * 2**20
+    """Bytes of the cache on disk that says which digests tags had, what images say of themselves, and what charts' and
+    packages' lists held. 64 MiB holds some 150,000 tags; one of a full cache is asked again."""
 
     newest_build_recheck: float = 3600.0
     """Seconds within which NewestBuild asks each tag that it knows again, spread over them. An hour: twenty thousand
@@ -296,8 +296,8 @@ _BOUNDS: Final[Mapping[str, tuple[float, float]]] = {
     "max_git_mirrors_size": (2**20, 10**13),
     "image_registry_rate_limit": (1, 10_000),
     "image_registry_concurrency": (1, 1000),
-    "image_registry_backoff": (1, 86400),
-    "image_cache_size": (2**20, 10**11),
+    "repository_backoff": (1, 86400),
+    "repository_cache_size": (2**20, 10**11),
     "newest_build_recheck": (60, 10**7),
     "max_promotion_duration": (60, 10**9),
     "max_oci_push_artifact_size": (-1, 10**12),

@@ -31,8 +31,8 @@ class SourceSettings:
     allow_file_objects: bool = False
     image_registry_rate_limit: int = 20
     image_registry_concurrency: int = 16
-    image_registry_backoff: float = 900.0
-    image_cache_size: int = 64 * 2**20
+    repository_backoff: float = 900.0
+    repository_cache_size: int = 64 * 2**20
     newest_build_recheck: float = 3600.0
     cache_by_tag_policy: str = "Allow"
     git_poll_timeout: float = 60.0

@@ -114,7 +114,7 @@ class ChartSource:
     async def poll(self, access: Access) -> Any:
         """Return the digest of the index, or the tags."""
         key = (self.stream_key(), access.credential)
-        async with self._backoff.attempt(key, most=access.settings.image_registry_backoff):
+        async with self._backoff.attempt(key, most=access.settings.repository_backoff):
             return await self._charts(access).poll()
 
     async def mark(self, seen: Any, access: Access) -> str:
@@ -173,7 +173,7 @@ class ChartSource:
         if self._subscription.repo_url.startswith(_OCI):
             return _RegistryCharts(self._subscription, access)
         egress = egress_of(access, verify_tls=not self._subscription.insecure_skip_tls_verify)
-        cache = DiskCache(access.cache, size=access.settings.image_cache_size)
+        cache = DiskCache(access.cache, size=access.settings.repository_cache_size)
         repository = ChartRepository(self._subscription.repo_url, egress, cache)
         return _ClassicCharts(self._subscription, repository)
 

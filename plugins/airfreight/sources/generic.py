@@ -111,7 +111,7 @@ class GenericSource:
     async def poll(self, access: Access) -> Any:
         """Return the best version; empty where there is none."""
         key = (self.stream_key(), access.credential)
-        most = access.settings.image_registry_backoff
+        most = access.settings.repository_backoff
         async with (
             self._backoff.attempt(key, most=most),
             aclosing(self._versions(access)) as versions,

@@ -64,7 +64,7 @@ class GitSource:
     async def poll(self, access: Access) -> Any:
         """Return the branches and tags of the repository as JSON; see `RemoteRefs`."""
         key = (self.stream_key(), access.credential)
-        async with self._backoff.attempt(key, most=access.settings.image_registry_backoff):
+        async with self._backoff.attempt(key, most=access.settings.repository_backoff):
             refs = await self._repository(access).look()
         return refs.to_json()
 

@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 _TRIES = 4
 _FIRST_WAIT, _LONGEST_WAIT = 0.05, 1.0
 
-# Not the loop's own threads: it resolves names with those, and servers that do not answer would hold them all. A wait
+# Not the loop's own threads: all use those for short work, and servers that do not answer would hold them all. A wait
 # for a server costs no processor time, reading a mirror does.
 NETWORK = ThreadPoolExecutor(32, "airfreight-git-network")
 LOCAL = ThreadPoolExecutor(4, "airfreight-git-local")

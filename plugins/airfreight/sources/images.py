@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import re
 from collections.abc import AsyncIterator, Hashable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -19,7 +18,7 @@ from airfreight.artifacts.image_repository import (
     Trust,
 )
 from airfreight.artifacts.images import existed, explain_of
-from airfreight.artifacts.oci.protocol import Platform, parse_reference
+from airfreight.artifacts.oci.protocol import Platform, is_tag, parse_reference
 from airfreight.artifacts.semver import Constraint
 from airfreight.errors import ArtifactError, VersionError
 from airfreight.model.freight import ImageArtifact
@@ -37,7 +36,6 @@ from airfreight.sources.base import (
 )
 from airfreight.sources.registries import RegistryLimits, registry_client
 
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _WATCHED = Backoff()
 
 
@@ -79,7 +77,7 @@ class ImageSource:
 
     async def poll(self, access: Access) -> dict[str, Any]:
         """Return all tags and a fingerprint of them; for Digest what its tag shows, without any list."""
-        most = access.settings.image_registry_backoff
+        most = access.settings.repository_backoff
         key = (self.stream_key(), access.credential)
         # Others share this poll: what the deployment wants of this subscription alone is no matter here.
         opened = self._repository(access, by_tag=False)
@@ -91,7 +89,7 @@ class ImageSource:
 
     async def mark(self, seen: Any, access: Access) -> str:
         """Return ``<tag>@<digest>`` of the best image; costs a HEAD of its tag, or nothing with cacheByTag."""
-        most = access.settings.image_registry_backoff
+        most = access.settings.repository_backoff
         key = (self._subscription, access.credential)
         opened = self._repository(access, by_tag=self._caches_by_tag(access))
         async with self._backoff.attempt(key, most=most), opened as repository:
@@ -196,7 +194,7 @@ class ImageSource:
             repository = ImageRepository(
                 client,
                 parse_reference(subscription.repo_url).repository,
-                DiskCache(access.cache, size=settings.image_cache_size),
+                DiskCache(access.cache, size=settings.repository_cache_size),
                 platform=subscription.platform,
                 trust=trust,
                 at_once=max(1, limits.at_once // 4),
@@ -246,7 +244,7 @@ def _constraint_faults(subscription: ImageSubscription) -> Iterator[Fault]:
     place = ("constraint",)
     if strategy == "Digest" and not constraint:
         yield Fault(place, "the strategy Digest needs the name of a tag here", "such as latest")
-    elif strategy == "Digest" and not _TAG.fullmatch(constraint):
+    elif strategy == "Digest" and not is_tag(constraint):
         yield Fault(place, f"not the name of a tag: {constraint[:100]!r}", "such as latest")
     elif strategy == "SemVer" and constraint:
         try:

@@ -77,7 +77,7 @@ class PypiKind(SubscriptionKind[PypiConfig]):
     async def _releases(self, config: PypiConfig, access: Access) -> list[Release]:
         url = self.url(config)
         user = access.credential.username if access.credential else ""
-        cache = DiskCache(access.cache, size=access.settings.image_cache_size)
+        cache = DiskCache(access.cache, size=access.settings.repository_cache_size)
         scope = f"pypi {user} {url}"
         known = (await cache.get(scope, [_PAGE])).get(_PAGE)
         validators = known["validators"] if known else {}

@@ -97,16 +97,15 @@ async def registry_client(
 ) -> AsyncIterator[RegistryClient]:
     """Give a client for the registry of `repo_url`; its connections end with the block.
 
-    Addresses that the guard refuses raise ArtifactError. All clients of one event loop share the pace of a registry and
-    the tokens of a login.
+    Addresses that the guard refuses, and a Connection's ca_certificate that is none, raise ArtifactError. All clients
+    of one event loop share the pace of a registry and the tokens of a login.
     """
     shared = _SHARED.setdefault(asyncio.get_running_loop(), _Shared())
     visitor = _Visitor(
         parse_reference(repo_url).host, credential, verify_tls, allow_credentials_over_http
     )
-    context = tls_context(
-        verify=verify_tls, authority=credential.ca_certificate if credential else ""
-    )
+    authority = credential.ca_certificate if credential else ""
+    context = await asyncio.to_thread(tls_context, verify=verify_tls, authority=authority)
     guarded = guarded_async_client(allow_loopback=allow_loopback, timeout=_SECONDS, context=context)
     try:
         async with guarded as http:

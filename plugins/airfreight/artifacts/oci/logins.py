@@ -27,6 +27,7 @@ AskRealm = Callable[[str, tuple[str, str] | None], Awaitable[dict[str, Any]]]
 # A token that does not say how long it lives lives so long by the specification; the last seconds of each are not used.
 _TOKEN_SECONDS = 60.0
 _MARGIN = 10.0
+_LONGEST_SECONDS = 86400.0
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,8 @@ class Logins:
         self, parameters: Mapping[str, str], repository: str, ask: AskRealm
     ) -> Login:
         realm = parameters.get("realm", "")
-        origin = urlsplit(realm)
-        if origin.scheme not in ("https", "http") or not origin.netloc or "@" in origin.netloc:
+        where = _place_of(realm)
+        if not where:
             raise AuthenticationError(f"{self._host} names a token realm that is no address")
         credential = self.credential if self._may_receive(realm) else None
         auth = (credential.username, credential.password) if credential else None
@@ -116,7 +117,7 @@ class Logins:
         document = await ask(self._token_url(realm, parameters, repository), auth)
         token = document.get("token") or document.get("access_token")
         if not isinstance(token, str) or not token.isprintable():
-            raise AuthenticationError(f"{origin.netloc} sent no token for {self._host}")
+            raise AuthenticationError(f"{where} sent no token for {self._host}")
         return Login(f"Bearer {token}", auth is not None, asked_at + _lifetime(document))
 
     def _token_url(self, realm: str, parameters: Mapping[str, str], repository: str) -> str:
@@ -137,6 +138,16 @@ class Logins:
         return origin.scheme == "https" or (self._allow_over_http and origin[:2] == own[:2])
 
 
+def _place_of(realm: str) -> str:
+    """Return the host of a realm's address, empty where it may not be asked."""
+    try:
+        origin = urlsplit(realm)
+    except ValueError:
+        return ""
+    is_plain = origin.scheme in ("https", "http") and "@" not in origin.netloc
+    return origin.netloc if is_plain else ""
+
+
 def _basic_login(credential: Credential) -> Login:
     login = httpx.BasicAuth(credential.username, credential.password)
     request = next(login.auth_flow(httpx.Request("GET", "https://registry.invalid")))
@@ -146,5 +157,8 @@ def _basic_login(credential: Credential) -> Login:
 def _lifetime(document: Mapping[str, Any]) -> float:
     """Return for how many seconds a token is used: a little less than it lives."""
     stated = document.get("expires_in")
-    seconds = float(stated) if isinstance(stated, int | float) and stated > 0 else _TOKEN_SECONDS
+    seconds = _TOKEN_SECONDS
+    if isinstance(stated, int | float) and stated > 0:
+        # JSON has whole numbers that no float holds.
+        seconds = float(min(stated, _LONGEST_SECONDS))
     return max(seconds - _MARGIN, seconds / 2)

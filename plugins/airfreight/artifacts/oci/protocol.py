@@ -30,6 +30,7 @@ ACCEPT = ", ".join((*INDEX_TYPES, *IMAGE_TYPES))
 _CHALLENGE_PARAMETER = re.compile(r'([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 _NEXT_LINK = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next"?', re.IGNORECASE)
 _MOST_VALUES = 200_000
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _CREATED_KEYS = ("org.opencontainers.image.created", "org.label-schema.build-date")
 
@@ -75,10 +76,10 @@ def retry_seconds(header: str, now: datetime) -> float | None:
     if header.isascii() and header.isdecimal():
         return float(header)
     try:
-        moment = parsedate_to_datetime(header)
-    except ValueError:
+        moment = parsedate_to_datetime(header).astimezone(UTC)
+    except (ValueError, OverflowError):  # some moments of the year 9999 are none in UTC
         return None
-    return max(0.0, (moment.astimezone(UTC) - now).total_seconds())
+    return max(0.0, (moment - now).total_seconds())
 
 
 @dataclass(frozen=True)
@@ -102,18 +103,27 @@ def parse_challenge(header: str) -> Challenge:
 def next_page(header: str, current: str) -> str | None:
     """Return the next page's URL out of a ``Link`` header; `current` is this page's URL.
 
-    Raises ArtifactError where it leads to another scheme, host or port.
+    Raises ArtifactError where it is no address, or leads to another scheme, host or port.
     """
     match = _NEXT_LINK.search(header)
     if match is None:
         return None
-    target: str = urljoin(current, match[1])
-    if urlsplit(target)[:2] != urlsplit(current)[:2]:
+    own = urlsplit(current)
+    try:
+        target: str = urljoin(current, match[1])
+        place = urlsplit(target)
+    except ValueError:
+        raise ArtifactError(f"{own.netloc} names a next page by an address that is none") from None
+    if place[:2] != own[:2]:
         raise ArtifactError(
-            f"{urlsplit(current).netloc} names a next page on another host,"
-            f" {urlsplit(target).netloc!r}; it is not followed"
+            f"{own.netloc} names a next page on another host, {place.netloc!r}; it is not followed"
         )
     return target
+
+
+def is_tag(name: str) -> bool:
+    """Say whether a manifest may have this name; what has another one, nobody can ask for."""
+    return _TAG.fullmatch(name) is not None
 
 
 def check_digest(digest: str) -> str:
@@ -251,9 +261,9 @@ def read_moment(text: object) -> datetime | None:
     # Go writes nanoseconds, one digit group more than Python reads.
     try:
         moment = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else None
+    except (ValueError, OverflowError):  # some moments of the years 1 and 9999 are none in UTC
         return None
-    return moment.astimezone(UTC) if moment.tzinfo else None
 
 
 def _texts(value: object) -> dict[str, str]:

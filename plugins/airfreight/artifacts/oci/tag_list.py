@@ -116,7 +116,7 @@ def _tags(body: bytes, where: str) -> list[str]:
     tags = protocol.read_json(body, "list of tags").get("tags") or []
     if not _are_tags(tags):
         raise ArtifactError(f"{where} sent a list of tags that is none")
-    return list(tags)
+    return list(filter(protocol.is_tag, tags))
 
 
 def _are_tags(value: object) -> bool:
