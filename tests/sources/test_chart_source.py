@@ -110,6 +110,14 @@ CHECKS = {
         {"repoURL": "https://", "name": "app"},
         ["repoURL: expected the URL of a chart repository, with a host"],
     ),
+    "a host that cannot be read": (
+        {"repoURL": "https://[x", "name": "b"},
+        ["repoURL: expected a URL; its host cannot be read"],
+    ),
+    "a registry's host that cannot be read": (
+        {"repoURL": "oci://[x"},
+        ["repoURL: expected a URL; its host cannot be read"],
+    ),
     "a bad constraint": (
         {"repoURL": "oci://ghcr.io/acme/app", "semverConstraint": "^1.2 || latest"},
         [

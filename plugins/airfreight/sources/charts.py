@@ -36,12 +36,15 @@ _WATCHED = Backoff()
 def check(subscription: ChartSubscription) -> Iterator[Fault]:
     """Yield what is wrong with a subscription beyond its shape."""
     url, name = subscription.repo_url, subscription.name
-    if "@" in urlsplit(url).netloc:
+    host = _host(url)
+    if host is None:
+        yield Fault(("repoURL",), "expected a URL; its host cannot be read")
+    elif "@" in host:
         hint = "put the login into a Connection that a Secret of the type helm names"
         yield Fault(("repoURL",), "expected a URL without a login", hint)
     elif url.startswith(_OCI):
         yield from _check_registry(url, name)
-    elif not urlsplit(url).netloc:
+    elif not host:
         yield Fault(("repoURL",), "expected the URL of a chart repository, with a host")
     elif not name:
         yield Fault(("name",), "required: a repository of http(s) holds many charts")
@@ -50,6 +53,14 @@ def check(subscription: ChartSubscription) -> Iterator[Fault]:
             Constraint.parse(subscription.semver_constraint)
         except VersionError as error:
             yield Fault(("semverConstraint",), error.message, offset=error.offset)
+
+
+def _host(url: str) -> str | None:
+    """Return host, port and login; None where urlsplit refuses them, such as a bracket that nobody closes."""
+    try:
+        return urlsplit(url).netloc
+    except ValueError:
+        return None
 
 
 def _check_registry(url: str, name: str) -> Iterator[Fault]:
