@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from airfreight.errors import ArtifactError, AuthenticationError
+from airfreight.errors import ArtifactError, AuthenticationError, SettingsError
 from airfreight.model.credential import Credential
 from tests.git_http import GitHttpServer, git
 from tests.sources.watched import Watched, subscribe, within
@@ -264,12 +264,23 @@ async def test_a_folder_that_cannot_be_written_is_a_clear_error(
     filled: Watched, tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()
-    blocked = filled.at(cache=tmp_path / "file")
+    blocked = filled.at(cache=tmp_path / "file" / "cache")
     with pytest.raises(ArtifactError) as caught:
         await blocked.found()
     assert str(caught.value).startswith(
-        f"the folder for Git mirrors, {tmp_path}/file/git, cannot be used: "
+        f"the folder for Git mirrors, {tmp_path}/file/cache/git, cannot be used: "
     )
+
+
+async def test_a_cache_folder_that_others_may_write_to_is_refused_before_git_runs_there(
+    filled: Watched,
+) -> None:
+    await filled.found()
+    filled.cache.chmod(0o777)
+    listings = filled.server.listings
+    with pytest.raises(SettingsError, match="may be written by others"):
+        await filled.found()
+    assert filled.server.listings == listings
 
 
 async def test_mirrors_wanted_longest_ago_go_first_and_never_one_in_use(

@@ -18,6 +18,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from airfreight.artifacts.private_folder import private_folder
+from airfreight.errors import SettingsError
+
 _log = logging.getLogger(__name__)
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
@@ -83,7 +86,7 @@ class DiskCache:
                 pass
 
     def _open(self) -> sqlite3.Connection:
-        self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(self._file.parent)
         # Made here first, so that nobody else can read it.
         os.close(os.open(self._file, os.O_CREAT | os.O_RDWR, 0o600))
         connection = sqlite3.connect(self._file, timeout=_BUSY_SECONDS)
@@ -105,6 +108,8 @@ class DiskCache:
         except (sqlite3.DatabaseError, ValueError, RecursionError) as error:
             _log.warning("the cache %s is damaged and begins anew: %s", self._file, error)
             self._remove()
+        except SettingsError as error:
+            _log.warning("nothing is kept: %s", error)
         except OSError as error:
             _log.warning("the cache %s cannot be used: %s", self._file, error.strerror)
 

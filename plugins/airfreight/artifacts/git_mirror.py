@@ -210,7 +210,6 @@ def _take_away(place: Path) -> bool:
 @contextmanager
 def _locked(place: Path, how: int) -> Iterator[bool]:
     """Hold the lock of a file; False where `how` does not wait and another process or thread holds it."""
-    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:

@@ -50,7 +50,7 @@ class GitMarks:
 
     def write(self, known: KnownMark) -> None:
         """Remember; whoever reads meanwhile sees the old or the new."""
-        self.place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.place.parent.mkdir(mode=0o700, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=self.place.parent, suffix=".part")
         with os.fdopen(handle, "w") as file:
             json.dump(asdict(known), file)
