@@ -335,3 +335,15 @@ async def test_many_fetches_leave_few_packs(filled: Watched) -> None:
     assert await filled.mark(subscribe(filled.url)) == new
     assert len(list(packs.glob("*.pack"))) < 3
     assert await filled.taken(includePaths=["a"]) == ["after", "first of a"]
+
+
+async def test_what_a_killed_fetch_left_is_gone_after_the_next(filled: Watched) -> None:
+    await filled.found()
+    packs = mirrors(filled)[0] / "objects" / "pack"
+    left = packs / "tmp_pack_Xa3b9Q"
+    left.write_bytes(b"PACK half of it")
+    filled.commit("after", "a/file")
+    filled.push()
+    assert await filled.taken(limit=1) == ["after"]
+    assert not left.exists()
+    assert filled.server.packs == 2  # the mirror was not made anew

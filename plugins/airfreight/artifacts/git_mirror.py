@@ -105,6 +105,8 @@ class GitMirror:
 
     def _update(self, remote: GitRemote, limits: GitLimits) -> bool:
         """Fetch what is new; False where the copy cannot take it."""
+        for left in self.place.glob("objects/pack/tmp_*"):  # by a fetch that was killed
+            left.unlink(missing_ok=True)
         config = {**_PARTIAL, "remote.origin.url": remote.url, "fetch.unpackLimit": "1"}
         git = GitClient(self.place, self.log, remote, bare=True, config=config, limits=limits)
         try:
