@@ -323,13 +323,19 @@ class Reader:
         os.close(self._descriptor)
 
 
-async def test_many_fetches_leave_few_packs(filled: Watched) -> None:
-    await filled.found()
-    packs = mirrors(filled)[0] / "objects" / "pack"
+def split_into_many_packs(mirror: Path) -> Path:
+    """Return the folder of the packs, each as small as a fetch of one commit."""
+    packs = mirror / "objects" / "pack"
     (pack,) = packs.glob("*.pack")
-    for number in range(51):  # each as small as a fetch of one commit
+    for number in range(51):
         for kind in (".pack", ".idx", ".promisor"):
             shutil.copy(pack.with_suffix(kind), packs / f"pack-{number:040x}{kind}")
+    return packs
+
+
+async def test_many_fetches_leave_few_packs(filled: Watched) -> None:
+    await filled.found()
+    packs = split_into_many_packs(mirrors(filled)[0])
     new = filled.commit("after", "a/file")
     filled.push()
     assert await filled.mark(subscribe(filled.url)) == new
@@ -337,13 +343,26 @@ async def test_many_fetches_leave_few_packs(filled: Watched) -> None:
     assert await filled.taken(includePaths=["a"]) == ["after", "first of a"]
 
 
+async def test_upkeep_that_does_not_end_fails_no_fetch(filled: Watched) -> None:
+    await filled.found()
+    (place,) = mirrors(filled)
+    split_into_many_packs(place)
+    git("--git-dir=.", "config", "core.packedRefsTimeout", "-1", cwd=place)
+    (place / "packed-refs.lock").touch()  # git waits for it for ever
+    new = filled.commit("after", "a/file")
+    filled.push()
+    hurried = filled.at(settings=within(filled.settings, git_fetch_timeout=10))
+    assert await hurried.mark(subscribe(filled.url)) == new
+
+
 async def test_what_a_killed_fetch_left_is_gone_after_the_next(filled: Watched) -> None:
     await filled.found()
     packs = mirrors(filled)[0] / "objects" / "pack"
-    left = packs / "tmp_pack_Xa3b9Q"
-    left.write_bytes(b"PACK half of it")
+    left = [packs / "tmp_pack_Xa3b9Q", packs / ".tmp-4711-pack-0123.pack"]
+    for file in left:
+        file.write_bytes(b"PACK half of it")
     filled.commit("after", "a/file")
     filled.push()
     assert await filled.taken(limit=1) == ["after"]
-    assert not left.exists()
+    assert not any(file.exists() for file in left)
     assert filled.server.packs == 2  # the mirror was not made anew
