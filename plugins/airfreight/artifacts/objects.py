@@ -8,8 +8,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,6 +31,8 @@ SCHEMES = ("s3", "gs", "file")
 _EXTRAS = {"s3": "s3fs", "gs": "gcsfs"}
 _SECONDS = 60.0
 _MOST_OBJECTS = 10_000
+# Each listing has a loop of its own: botocore reads its models, and google-auth asks for a token, without awaiting.
+_THREADS = ThreadPoolExecutor(4, "airfreight-objects")
 
 
 @dataclass(frozen=True)
@@ -59,11 +63,8 @@ class Storage:
 
     async def list(self, egress: Egress) -> list[StoredObject]:
         """Return the object at the URL, or those below it; raises ArtifactError, or SettingsError without the extra."""
-        try:
-            async with asyncio.timeout(_SECONDS):
-                found = await self._list(egress)
-        except TimeoutError:
-            raise TransientError(f"{self.url} was not listed within {_SECONDS:g} s") from None
+        listing = partial(self._list_blocking, egress)
+        found = await asyncio.get_running_loop().run_in_executor(_THREADS, listing)
         if not found:
             raise NotFoundError(f"{self.url}: there is no object")
         if len(found) > _MOST_OBJECTS:
@@ -73,11 +74,20 @@ class Storage:
         base = self._base()
         return [_object(path.removeprefix(base).strip("/"), info) for path, info in found.items()]
 
-    async def _list(self, egress: Egress) -> dict[str, Any]:
+    def _list_blocking(self, egress: Egress) -> dict[str, Any]:
         if self.scheme == "file":
-            return await asyncio.to_thread(self._list_files)
-        await asyncio.to_thread(self._check_endpoint, egress)
-        filesystem = await asyncio.to_thread(self._filesystem, egress)
+            return self._list_files()
+        self._check_endpoint(egress)
+        return asyncio.run(self._list(self._filesystem(egress)))
+
+    async def _list(self, filesystem: Any) -> dict[str, Any]:
+        try:
+            async with asyncio.timeout(_SECONDS):
+                return await self._list_pages(filesystem)
+        except TimeoutError:
+            raise TransientError(f"{self.url} was not listed within {_SECONDS:g} s") from None
+
+    async def _list_pages(self, filesystem: Any) -> dict[str, Any]:
         try:
             is_s3 = self.scheme == "s3"
             session = await (filesystem.set_session() if is_s3 else filesystem._set_session())
