@@ -34,7 +34,7 @@ _PARTIAL = {"remote.origin.promisor": "true", "remote.origin.partialclonefilter"
 _CLONE = ("clone", "--quiet", "--bare", "--template=", "--filter=blob:none")
 _FETCHED = "fetched"  # the packs that were there after the last fetch, with their sizes
 _MOST_PACKS = 50  # each fetch adds one, and each read opens them all
-_READ = GitLimits(seconds=300, output=1 << 28)
+_READ = GitLimits(seconds=300, output=1 << 25)  # several are held in memory at once, and as text
 _TOUCH_SECONDS = 600.0
 
 
