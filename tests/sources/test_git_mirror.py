@@ -254,7 +254,7 @@ async def test_what_a_killed_process_left_half_made_is_in_nobodys_way(filled: Wa
 async def test_marks_that_cannot_be_read_are_found_again(filled: Watched) -> None:
     source = subscribe(filled.url)
     mark = await filled.mark(source)
-    for text in ("", "[]", '{"state": 1}', "\udcff"):
+    for text in ("", "[]", '{"concern": 1}', "\udcff"):
         (place,) = (filled.cache / "git" / "marks").glob("*.json")
         place.write_bytes(text.encode("utf-8", "surrogateescape"))
         assert await filled.mark(source) == mark

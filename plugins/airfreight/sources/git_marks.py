@@ -20,9 +20,9 @@ _TOUCH_SECONDS = 3600.0
 
 @dataclass(frozen=True)
 class KnownMark:
-    """The `mark` of a subscription where the refs that concern it are `state`."""
+    """The `mark` of a subscription where the refs that concern it are `concern`."""
 
-    state: str
+    concern: str
     mark: str
 
 
