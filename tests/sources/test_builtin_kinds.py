@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -298,6 +301,11 @@ DBT_FAULTS = {
         {},
         "dbt_project.yml of {url} at {sha} is broken YAML",
     ),
+    "too long": (
+        {"dbt_project.yml": f"name: {'x' * 2**20}\n"},
+        {},
+        "dbt_project.yml of {url} at {sha} has more than 1048576 bytes",
+    ),
     "a list": (
         {"dbt_project.yml": "- name\n"},
         {},
@@ -320,6 +328,26 @@ async def test_a_dbt_project_wants_its_login(git: GitHttpServer, tmp_path: Path)
     git.create("shop", {"dbt_project.yml": MANIFEST})
     with pytest.raises(AuthenticationError, match="git ls-remote with"):
         await source("dbt-project", repoURL=git.url("shop")).poll(look(tmp_path))
+
+
+async def test_a_server_that_drips_is_given_up_and_holds_none_of_the_loops_own_threads(
+    git: GitHttpServer, tmp_path: Path
+) -> None:
+    git.create("shop", {"dbt_project.yml": MANIFEST})
+    git.drip = 0.2
+    one = source("dbt-project", repoURL=git.url("shop"))
+    hurried = look(tmp_path, LOGIN, replace(OPEN, git_poll_timeout=1.5))
+    looks = asyncio.gather(*(one.poll(hurried) for _ in range(12)), return_exceptions=True)
+    await asyncio.sleep(0.5)  # the threads start
+    late = 0.0
+    while not looks.done():
+        started = time.monotonic()
+        await asyncio.to_thread(time.sleep, 0.01)
+        late = max(late, time.monotonic() - started)
+    assert late < 1
+    url = git.url("shop")
+    message = f"git ls-remote with {url} was ended: it took more than 1.5 s"
+    assert {str(error) for error in await looks} == {message}
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import json
 import ssl
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -109,6 +110,14 @@ CHECKS = {
     "no host": (
         {"repoURL": "https://", "name": "app"},
         ["repoURL: expected the URL of a chart repository, with a host"],
+    ),
+    "a host that cannot be read": (
+        {"repoURL": "https://[x", "name": "b"},
+        ["repoURL: expected a URL; its host cannot be read"],
+    ),
+    "a registry's host that cannot be read": (
+        {"repoURL": "oci://[x"},
+        ["repoURL: expected a URL; its host cannot be read"],
     ),
     "a bad constraint": (
         {"repoURL": "oci://ghcr.io/acme/app", "semverConstraint": "^1.2 || latest"},
@@ -565,6 +574,68 @@ async def test_charts_of_a_registry_are_dated_by_their_manifests(
     assert versions(await found(chart, tmp_path, LOGIN, limit=1, as_of=now)) == ["2.0.0-rc.1"]
     before = now - timedelta(days=1)
     assert versions(await found(chart, tmp_path, LOGIN, as_of=before)) == []
+
+
+@dataclass
+class TaggedRegistry:
+    """Serves the tags of the chart app, each with a manifest of its date but those that are gone."""
+
+    server: DocumentServer
+    tags: list[str]
+    gone: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        base, answers = "/v2/app", self.server.answers
+        answers[f"{base}/tags/list"] = Sent(json.dumps({"name": "app", "tags": self.tags}).encode())
+        media_type = "application/vnd.oci.image.manifest.v1+json"
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": media_type,
+            "config": {
+                "mediaType": "application/vnd.cncf.helm.config.v1+json",
+                "digest": f"sha256:{'0' * 64}",
+                "size": 2,
+            },
+            "layers": [],
+            "annotations": {"org.opencontainers.image.created": "2026-05-01T10:00:00Z"},
+        }
+        headers = {"Content-Type": media_type}
+        for tag in set(self.tags) - self.gone:
+            answers[f"{base}/manifests/{tag}"] = Sent(json.dumps(manifest).encode(), 200, headers)
+
+    @property
+    def chart(self) -> ChartSubscription:
+        return subscription(f"oci://{self.server.url.removeprefix('http://')}/app", "")
+
+    @property
+    def manifests_asked(self) -> int:
+        return sum("/manifests/" in asked.path for asked in self.server.asked)
+
+
+async def test_a_tag_that_vanishes_between_list_and_date_is_passed_over(
+    server: DocumentServer, tmp_path: Path
+) -> None:
+    registry = TaggedRegistry(server, ["1.0.0", "1.1.0"], frozenset({"1.1.0"}))
+    seen = await found(registry.chart, tmp_path, as_of=datetime.now(UTC))
+    assert versions(seen) == ["1.0.0"]
+    assert [(one.name, one.rule) for one in seen.rejected] == [("1.1.0", "its tag is gone")]
+
+
+async def test_no_more_than_a_hundred_versions_of_a_registry_are_dated(
+    server: DocumentServer, tmp_path: Path
+) -> None:
+    registry = TaggedRegistry(server, [f"1.{minor}.0" for minor in range(120)])
+    before = datetime(2026, 1, 1, tzinfo=UTC)
+    fast = replace(OPEN, image_registry_rate_limit=10_000)
+    with pytest.raises(ArtifactError) as caught:
+        await ChartSource(registry.chart, "").discover(
+            look(tmp_path, settings=fast), limit=1, as_of=before
+        )
+    assert str(caught.value) == (
+        f"{registry.chart.repo_url}: the dates of the best 100 versions do not tell what was there, "
+        "and more are not asked for; narrow semverConstraint"
+    )
+    assert registry.manifests_asked == 100
 
 
 async def test_a_registry_that_wants_a_login_and_one_without_the_chart_are_told_apart(

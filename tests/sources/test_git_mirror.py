@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from airfreight.errors import ArtifactError, AuthenticationError
+from airfreight.errors import ArtifactError, AuthenticationError, SettingsError
 from airfreight.model.credential import Credential
 from tests.git_http import GitHttpServer, git
 from tests.sources.watched import Watched, subscribe, within
@@ -254,7 +254,7 @@ async def test_what_a_killed_process_left_half_made_is_in_nobodys_way(filled: Wa
 async def test_marks_that_cannot_be_read_are_found_again(filled: Watched) -> None:
     source = subscribe(filled.url)
     mark = await filled.mark(source)
-    for text in ("", "[]", '{"state": 1}', "\udcff"):
+    for text in ("", "[]", '{"concern": 1}', "\udcff"):
         (place,) = (filled.cache / "git" / "marks").glob("*.json")
         place.write_bytes(text.encode("utf-8", "surrogateescape"))
         assert await filled.mark(source) == mark
@@ -264,12 +264,23 @@ async def test_a_folder_that_cannot_be_written_is_a_clear_error(
     filled: Watched, tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()
-    blocked = filled.at(cache=tmp_path / "file")
+    blocked = filled.at(cache=tmp_path / "file" / "cache")
     with pytest.raises(ArtifactError) as caught:
         await blocked.found()
     assert str(caught.value).startswith(
-        f"the folder for Git mirrors, {tmp_path}/file/git, cannot be used: "
+        f"the folder for Git mirrors, {tmp_path}/file/cache/git, cannot be used: "
     )
+
+
+async def test_a_cache_folder_that_others_may_write_to_is_refused_before_git_runs_there(
+    filled: Watched,
+) -> None:
+    await filled.found()
+    filled.cache.chmod(0o777)
+    listings = filled.server.listings
+    with pytest.raises(SettingsError, match="may be written by others"):
+        await filled.found()
+    assert filled.server.listings == listings
 
 
 async def test_mirrors_wanted_longest_ago_go_first_and_never_one_in_use(
@@ -312,15 +323,46 @@ class Reader:
         os.close(self._descriptor)
 
 
-async def test_many_fetches_leave_few_packs(filled: Watched) -> None:
-    await filled.found()
-    packs = mirrors(filled)[0] / "objects" / "pack"
+def split_into_many_packs(mirror: Path) -> Path:
+    """Return the folder of the packs, each as small as a fetch of one commit."""
+    packs = mirror / "objects" / "pack"
     (pack,) = packs.glob("*.pack")
-    for number in range(51):  # each as small as a fetch of one commit
+    for number in range(51):
         for kind in (".pack", ".idx", ".promisor"):
             shutil.copy(pack.with_suffix(kind), packs / f"pack-{number:040x}{kind}")
+    return packs
+
+
+async def test_many_fetches_leave_few_packs(filled: Watched) -> None:
+    await filled.found()
+    packs = split_into_many_packs(mirrors(filled)[0])
     new = filled.commit("after", "a/file")
     filled.push()
     assert await filled.mark(subscribe(filled.url)) == new
     assert len(list(packs.glob("*.pack"))) < 3
     assert await filled.taken(includePaths=["a"]) == ["after", "first of a"]
+
+
+async def test_upkeep_that_does_not_end_fails_no_fetch(filled: Watched) -> None:
+    await filled.found()
+    (place,) = mirrors(filled)
+    split_into_many_packs(place)
+    git("--git-dir=.", "config", "core.packedRefsTimeout", "-1", cwd=place)
+    (place / "packed-refs.lock").touch()  # git waits for it for ever
+    new = filled.commit("after", "a/file")
+    filled.push()
+    hurried = filled.at(settings=within(filled.settings, git_fetch_timeout=10))
+    assert await hurried.mark(subscribe(filled.url)) == new
+
+
+async def test_what_a_killed_fetch_left_is_gone_after_the_next(filled: Watched) -> None:
+    await filled.found()
+    packs = mirrors(filled)[0] / "objects" / "pack"
+    left = [packs / "tmp_pack_Xa3b9Q", packs / ".tmp-4711-pack-0123.pack"]
+    for file in left:
+        file.write_bytes(b"PACK half of it")
+    filled.commit("after", "a/file")
+    filled.push()
+    assert await filled.taken(limit=1) == ["after"]
+    assert not any(file.exists() for file in left)
+    assert filled.server.packs == 2  # the mirror was not made anew

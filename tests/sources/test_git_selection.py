@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 import pytest
@@ -264,8 +263,10 @@ async def test_the_mark_is_that_of_the_best(history: Watched) -> None:
         assert isinstance(best, GitCommit)
         assert found.mark == (f"{best.tag}@{best.id}" if best.tag else best.id)
         assert found.mark == await history.mark(source)
-        past: datetime = moment(2)
-        assert (await history.found(as_of=past, **fields)).mark == found.mark
+
+
+async def test_of_an_earlier_moment_no_mark_is_sought(history: Watched) -> None:
+    assert (await history.found(as_of=moment(4), includePaths=["src"])).mark == ""
 
 
 async def test_a_filter_costs_no_more_than_the_deployment_allows(history: Watched) -> None:

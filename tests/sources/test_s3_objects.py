@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -128,3 +129,13 @@ async def test_a_login_does_not_travel_over_plain_http_unless_allowed(
     assert str(caught.value) == (
         f"{s3[0]} would get the login over plain http; use https, or set allow_credentials_over_http"
     )
+
+
+async def test_no_look_holds_up_the_loop(s3: tuple[str, Any], tmp_path: Path) -> None:
+    endpoint, client = s3
+    client.put_object(Bucket="data", Key="quick/a", Body=b"a")
+    access = look(tmp_path, LOGIN)
+    begin = time.thread_time()
+    for _ in range(4):
+        assert await source(endpoint, "s3://data/quick/a").poll(access)
+    assert time.thread_time() - begin < 0.1  # the loop's own share of all four

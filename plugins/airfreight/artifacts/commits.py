@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from airfreight.artifacts.git import GitClient
+from airfreight.artifacts.git_limits import LongOutputError
 from airfreight.errors import ArtifactError
 from airfreight.model.patterns import sound
 
@@ -58,17 +59,36 @@ class Tag:
 
 
 def read_log(git: GitClient, tip: str, count: int, *, paths: bool) -> list[Commit]:
-    """Return `count` commits from `tip` on by first parents; raises StaleMirrorError where `tip` is not there."""
+    """Return `count` commits from `tip` on by first parents, or fewer where they change too many paths to be read.
+
+    Raises StaleMirrorError where `tip` is not there.
+    """
     if git.attempt("cat-file", "-e", f"{tip}^{{commit}}").status:
         raise StaleMirrorError(f"the mirror lacks the commit {tip}")
-    return _log(git, ("--first-parent", f"--max-count={count}", tip), paths)
+    while True:
+        try:
+            return _log(git, ("--first-parent", f"--max-count={count}", tip), paths)
+        except LongOutputError:
+            if count == 1:
+                raise
+            count //= 2
 
 
 def read_commits(git: GitClient, ids: Iterable[str], *, paths: bool) -> dict[str, Commit]:
     """Return the commits by id; what is no commit is left out."""
     wanted = tuple(dict.fromkeys(ids))
-    commits = _log(git, ("--no-walk=unsorted", *wanted), paths) if wanted else []
+    commits = _log_of(git, wanted, paths) if wanted else []
     return {found.id: found for found in commits}
+
+
+def _log_of(git: GitClient, ids: tuple[str, ...], paths: bool) -> list[Commit]:
+    try:
+        return _log(git, ("--no-walk=unsorted", *ids), paths)
+    except LongOutputError:
+        if len(ids) == 1:
+            raise
+    half = len(ids) // 2
+    return [*_log_of(git, ids[:half], paths), *_log_of(git, ids[half:], paths)]
 
 
 def _log(git: GitClient, what: Sequence[str], paths: bool) -> list[Commit]:

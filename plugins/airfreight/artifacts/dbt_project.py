@@ -10,10 +10,11 @@ import yaml
 
 from airfreight.artifacts.git import DebugLog, GitClient
 from airfreight.artifacts.git_access import GitRemote
+from airfreight.artifacts.git_limits import GitLimits
 from airfreight.errors import ArtifactError, NotFoundError
 
 MANIFEST = "dbt_project.yml"
-_MANIFEST_CHARACTERS = 2**20
+_MANIFEST_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,11 @@ class DbtProject:
     version: str
 
 
-def head_of(remote: GitRemote, branch: str, log: DebugLog) -> str:
+def head_of(remote: GitRemote, branch: str, log: DebugLog, limits: GitLimits) -> str:
     """Return the SHA of a branch's head, of the default branch where none is named. Blocks."""
     ref = f"refs/heads/{branch}" if branch else "HEAD"
-    with tempfile.TemporaryDirectory(prefix="airfreight-dbt-") as folder:
-        listed = GitClient(Path(folder), log, remote).run("ls-remote", "--", remote.url, ref)
+    git = GitClient(Path("/"), log, remote, limits=limits)
+    listed = git.run("ls-remote", "--", remote.url, ref)
     for line in listed.splitlines():
         sha, _, name = line.partition("\t")
         if name == ref:
@@ -38,17 +39,23 @@ def head_of(remote: GitRemote, branch: str, log: DebugLog) -> str:
     )
 
 
-def read_project(remote: GitRemote, sha: str, path: str, log: DebugLog) -> DbtProject:
+def read_project(
+    remote: GitRemote, sha: str, path: str, log: DebugLog, limits: GitLimits
+) -> DbtProject:
     """Return the project in the folder `path` at a commit: no history, and no file but its manifest. Blocks."""
     file = f"{path}/{MANIFEST}".lstrip("/")
+    where = f"{file} of {remote.url} at {sha[:7]}"
     with tempfile.TemporaryDirectory(prefix="airfreight-dbt-") as folder:
-        git = GitClient(Path(folder), log, remote, bare=True, config=_partial(remote.url))
+        config = _partial(remote.url)
+        git = GitClient(Path(folder), log, remote, bare=True, config=config, limits=limits)
         git.run("init", "--quiet", "--bare", folder)
         git.run("fetch", "--quiet", "--depth=1", "--filter=blob:none", "--no-tags", "origin", sha)
         if not git.run("ls-tree", sha, "--", file):
             raise NotFoundError(f"{remote.url} has no {file} at {sha[:7]}")
+        if int(git.run("cat-file", "-s", f"{sha}:{file}")) > _MANIFEST_BYTES:
+            raise ArtifactError(f"{where} has more than {_MANIFEST_BYTES} bytes")
         text = git.run("cat-file", "blob", f"{sha}:{file}")
-    return _read(text, f"{file} of {remote.url} at {sha[:7]}")
+    return _read(text, where)
 
 
 def _partial(url: str) -> dict[str, str]:
@@ -62,8 +69,6 @@ def _partial(url: str) -> dict[str, str]:
 
 
 def _read(text: str, where: str) -> DbtProject:
-    if len(text) > _MANIFEST_CHARACTERS:
-        raise ArtifactError(f"{where} has more than {_MANIFEST_CHARACTERS} characters")
     try:
         root = yaml.compose(text, Loader=yaml.CSafeLoader)
     except yaml.YAMLError:

@@ -18,6 +18,9 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from airfreight.artifacts.private_folder import private_folder
+from airfreight.errors import SettingsError
+
 _log = logging.getLogger(__name__)
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
@@ -84,7 +87,7 @@ class DiskCache:
                 pass
 
     def _open(self) -> sqlite3.Connection:
-        self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(self._file.parent)
         # Made here first, so that nobody else can read it.
         os.close(os.open(self._file, os.O_CREAT | os.O_RDWR, 0o600))
         connection = sqlite3.connect(self._file, timeout=_BUSY_SECONDS)
@@ -109,6 +112,8 @@ class DiskCache:
         except (ValueError, RecursionError) as error:
             # One who brings what cannot be kept costs nobody else what is.
             _log.warning("the cache %s does not keep this: %s", self._file, error)
+        except SettingsError as error:
+            _log.warning("nothing is kept: %s", error)
         except OSError as error:
             _log.warning("the cache %s cannot be used: %s", self._file, error.strerror)
 

@@ -27,6 +27,7 @@ from airfreight.errors import (
 _SAFE_CONFIG = {
     "advice.detachedHead": "false",
     "commit.gpgSign": "false",
+    "core.alternateRefsCommand": ":",
     "core.attributesFile": os.devnull,
     "core.autocrlf": "false",
     "core.excludesFile": os.devnull,
@@ -36,12 +37,18 @@ _SAFE_CONFIG = {
     "core.protectNTFS": "true",
     "credential.helper": "",  # forgets every helper named so far
     "gc.auto": "0",  # a collection would prune worktrees whose work directory moved
+    "gpg.program": "gpg",  # `signing` names its own; a repository may not
+    "gpg.ssh.program": "ssh-keygen",
     "http.lowSpeedLimit": "1000",  # bytes a second, for `lowSpeedTime` seconds: a dead server ends the step
     "http.lowSpeedTime": "60",
+    "log.showSignature": "false",
     "maintenance.auto": "false",
+    "merge.verifySignatures": "false",
     "protocol.allow": "never",
+    "push.gpgSign": "false",
     "safe.bareRepository": "explicit",
     "safe.directory": "*",  # a restored work directory may belong to another user; its place was checked
+    "sequence.editor": ":",
     "tag.gpgSign": "false",
 }
 

@@ -21,6 +21,10 @@ _CHUNK = 1 << 16
 _ERROR_BYTES = 1 << 16
 
 
+class LongOutputError(ArtifactError):
+    """Git printed more than it may: whoever asks for less at a time may get it."""
+
+
 @dataclass(frozen=True)
 class GitLimits:
     """Seconds that one run of git may take, bytes that it may print, and bytes of a file that it may write."""
@@ -35,7 +39,7 @@ def run_limited(
 ) -> tuple[int, str, str]:
     """Return exit code, output without its last newline and errors of `command`, which is killed beyond the limits.
 
-    Raises TransientError for one that takes too long, ArtifactError for one that prints too much, FileNotFoundError
+    Raises TransientError for one that takes too long, LongOutputError for one that prints too much, FileNotFoundError
     where there is no such program. It has a process group of its own: what it started is killed with it.
     """
     with tempfile.TemporaryFile() as errors:  # a pipe that nobody reads would fill up
@@ -72,7 +76,7 @@ def _read(process: subprocess.Popen[bytes], deadline: float, limits: GitLimits) 
             chunks.append(chunk)
             size += len(chunk)
             if size > limits.output:
-                raise ArtifactError(f"it printed more than {limits.output} bytes")
+                raise LongOutputError(f"it printed more than {limits.output} bytes")
     try:
         process.wait(max(0.0, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:

@@ -34,7 +34,7 @@ _PARTIAL = {"remote.origin.promisor": "true", "remote.origin.partialclonefilter"
 _CLONE = ("clone", "--quiet", "--bare", "--template=", "--filter=blob:none")
 _FETCHED = "fetched"  # the packs that were there after the last fetch, with their sizes
 _MOST_PACKS = 50  # each fetch adds one, and each read opens them all
-_READ = GitLimits(seconds=300, output=1 << 28)
+_READ = GitLimits(seconds=300, output=1 << 25)  # several are held in memory at once, and as text
 _TOUCH_SECONDS = 600.0
 
 
@@ -105,6 +105,7 @@ class GitMirror:
 
     def _update(self, remote: GitRemote, limits: GitLimits) -> bool:
         """Fetch what is new; False where the copy cannot take it."""
+        self._remove_leftovers()
         config = {**_PARTIAL, "remote.origin.url": remote.url, "fetch.unpackLimit": "1"}
         git = GitClient(self.place, self.log, remote, bare=True, config=config, limits=limits)
         try:
@@ -114,9 +115,15 @@ class GitMirror:
         except ArtifactError as error:
             self.log.debug("the mirror %s is made anew: %s", self.key, error)
             return False
-        self._pack()
+        self._pack(limits)
         _note(self.place)
         return True
+
+    def _remove_leftovers(self) -> None:
+        """Remove what a fetch or repack that was killed had half written."""
+        for pattern in ("tmp_*", ".tmp-*"):
+            for left in self.place.glob(f"objects/pack/{pattern}"):
+                left.unlink(missing_ok=True)
 
     def _make(self, remote: GitRemote, limits: GitLimits) -> None:
         new, old = self.root / f"{self.key}.new", self.root / f"{self.key}.old"
@@ -132,11 +139,16 @@ class GitMirror:
         new.rename(self.place)
         shutil.rmtree(old, ignore_errors=True)
 
-    def _pack(self) -> None:
-        if len(_packs(self.place)) > _MOST_PACKS:
-            git = GitClient(self.place, self.log, bare=True, config=_PARTIAL, limits=_READ)
+    def _pack(self, limits: GitLimits) -> None:
+        """Make one pack of many. What was fetched is good without that, so that no fault of it fails the fetch."""
+        if len(_packs(self.place)) <= _MOST_PACKS:
+            return
+        git = GitClient(self.place, self.log, bare=True, config=_PARTIAL, limits=limits)
+        try:
             git.attempt("repack", "-a", "-d", "--quiet")
             git.attempt("pack-refs", "--all")
+        except ArtifactError as error:
+            self.log.debug("the mirror %s keeps its many packs: %s", self.key, error)
 
     @property
     def _failed(self) -> Path:
@@ -210,7 +222,6 @@ def _take_away(place: Path) -> bool:
 @contextmanager
 def _locked(place: Path, how: int) -> Iterator[bool]:
     """Hold the lock of a file; False where `how` does not wait and another process or thread holds it."""
-    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:

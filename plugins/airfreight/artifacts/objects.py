@@ -7,9 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,6 +34,8 @@ SCHEMES = ("s3", "gs", "file")
 _EXTRAS = {"s3": "s3fs", "gs": "gcsfs"}
 _SECONDS = 60.0
 _MOST_OBJECTS = 10_000
+# Each listing has a loop of its own: botocore reads its models, and google-auth asks for a token, without awaiting.
+_THREADS = ThreadPoolExecutor(4, "airfreight-objects")
 
 
 @dataclass(frozen=True)
@@ -45,12 +52,14 @@ class StoredObject:
 class Storage:
     """Where objects lie: `url` is ``s3://bucket/key``, ``gs://bucket/key`` or ``file:///path``.
 
-    `endpoint` is the server of another S3 than Amazon's, or of another Google Cloud Storage than Google's.
+    `endpoint` is the server of another S3 than Amazon's, or of another Google Cloud Storage than Google's. Of more than
+    `most` objects none is listed.
     """
 
     url: str
     endpoint: str = ""
     region: str = ""
+    most: int = _MOST_OBJECTS
 
     @property
     def scheme(self) -> str:
@@ -59,32 +68,36 @@ class Storage:
 
     async def list(self, egress: Egress) -> list[StoredObject]:
         """Return the object at the URL, or those below it; raises ArtifactError, or SettingsError without the extra."""
-        try:
-            async with asyncio.timeout(_SECONDS):
-                found = await self._list(egress)
-        except TimeoutError:
-            raise TransientError(f"{self.url} was not listed within {_SECONDS:g} s") from None
+        listing = partial(self._list_blocking, egress)
+        found = await asyncio.get_running_loop().run_in_executor(_THREADS, listing)
         if not found:
             raise NotFoundError(f"{self.url}: there is no object")
-        if len(found) > _MOST_OBJECTS:
+        if len(found) > self.most:
             raise ArtifactError(
-                f"{self.url} holds more than {_MOST_OBJECTS} objects; make the prefix longer"
+                f"{self.url} holds more than {self.most} objects; make the prefix longer"
             )
         base = self._base()
         return [_object(path.removeprefix(base).strip("/"), info) for path, info in found.items()]
 
-    async def _list(self, egress: Egress) -> dict[str, Any]:
+    def _list_blocking(self, egress: Egress) -> dict[str, Any]:
         if self.scheme == "file":
-            return await asyncio.to_thread(self._list_files)
-        await asyncio.to_thread(self._check_endpoint, egress)
-        filesystem = await asyncio.to_thread(self._filesystem, egress)
+            return self._list_files()
+        self._check_endpoint(egress)
+        return asyncio.run(self._list(self._filesystem(egress)))
+
+    async def _list(self, filesystem: Any) -> dict[str, Any]:
+        try:
+            async with asyncio.timeout(_SECONDS):
+                return await self._list_pages(filesystem)
+        except TimeoutError:
+            raise TransientError(f"{self.url} was not listed within {_SECONDS:g} s") from None
+
+    async def _list_pages(self, filesystem: Any) -> dict[str, Any]:
         try:
             is_s3 = self.scheme == "s3"
             session = await (filesystem.set_session() if is_s3 else filesystem._set_session())
             try:
-                found: dict[str, Any] = await filesystem._find(
-                    self._base(), detail=True, maxdepth=None
-                )
+                found = await (self._find_s3(filesystem) if is_s3 else self._find_gs(filesystem))
             finally:
                 await session.close()
         except Exception as error:
@@ -95,11 +108,29 @@ class Storage:
         parts = urlsplit(self.url)
         return f"{parts.netloc}{parts.path}".rstrip("/")
 
-    def _list_files(self) -> dict[str, Any]:
-        import fsspec
-
-        found: dict[str, Any] = fsspec.filesystem("file").find(self._base(), detail=True)
+    async def _find_s3(self, filesystem: Any) -> dict[str, Any]:
+        found: dict[str, Any] = await filesystem._find(
+            self._base(), detail=True, max_items=self.most + 1
+        )
         return found
+
+    async def _find_gs(self, filesystem: Any) -> dict[str, Any]:
+        """Ask as gcsfs' own `_find` does, which reads every page there is."""
+        base = self._base()
+        bucket, _, key = base.partition("/")
+        below, _ = await filesystem._do_list_objects(base, max_results=self.most + 1, delimiter="")
+        if not below:  # the object itself comes first of all that begin as it does
+            below, _ = await filesystem._do_list_objects(
+                bucket, max_results=1, delimiter="", prefix=key
+            )
+        return {
+            one["name"]: one
+            for one in below
+            if one["name"] == base or one["name"].startswith(f"{base}/")
+        }
+
+    def _list_files(self) -> dict[str, Any]:
+        return dict(islice(_files(self._base()), self.most + 1))
 
     def _check_endpoint(self, egress: Egress) -> None:
         parts = urlsplit(self.endpoint)
@@ -173,6 +204,20 @@ class Storage:
         if isinstance(error, FileNotFoundError):
             return NotFoundError(f"{self.url}: there is no such bucket or object")
         return TransientError(f"{self.url} could not be listed: {type(error).__name__}")
+
+
+def _files(place: str) -> Iterator[tuple[str, dict[str, float]]]:
+    """Yield the file at a place, or those below it; what cannot be read, or has just gone, is passed over."""
+    if os.path.isfile(place):
+        yield place, {"mtime": os.stat(place).st_mtime}
+    folders = [place]
+    while folders:
+        with suppress(OSError), os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                elif entry.is_file():
+                    yield entry.path, {"mtime": entry.stat().st_mtime}
 
 
 def _object(path: str, info: Mapping[str, Any]) -> StoredObject:

@@ -76,7 +76,8 @@ class Settings:
 
     cache_folder: str = ""
     """Folder of this machine for what was seen of repositories: digests, mirrors. Empty: ``airfreight-cache`` in the
-    system's temporary folder. It may be deleted at any time; the next looks take longer."""
+    system's temporary folder. It is made for this user alone, and one that others could write to is refused. It may be
+    deleted at any time; the next looks take longer."""
 
     workspace_folder: str = ""
     """Folder for the work directories of running promotions. Empty: ``airfreight`` in the system's temporary folder."""

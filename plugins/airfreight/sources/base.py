@@ -92,7 +92,8 @@ class Fault:
 class Found:
     """One look at a subscription, best first; `rejected` may leave out what lies beyond the discovery limit.
 
-    `mark` is what a watcher that saw the same would say; see `Source.mark`.
+    `mark` is what a watcher that saw the same would say; see `Source.mark`. It may be empty for an earlier moment:
+    nobody reads it there.
     """
 
     artifacts: tuple[Discovered, ...]

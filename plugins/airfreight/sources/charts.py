@@ -21,7 +21,7 @@ from airfreight.artifacts.disk_cache import DiskCache
 from airfreight.artifacts.oci.client import RegistryClient
 from airfreight.artifacts.oci.protocol import parse_reference, read_moment
 from airfreight.artifacts.semver import Constraint
-from airfreight.errors import ArtifactError, VersionError
+from airfreight.errors import ArtifactError, NotFoundError, VersionError
 from airfreight.model.freight import ChartArtifact
 from airfreight.model.subscription import ChartSubscription
 from airfreight.sources.backoff import Backoff
@@ -30,18 +30,22 @@ from airfreight.sources.egress import egress_of
 from airfreight.sources.registries import RegistryLimits, registry_client
 
 _OCI = "oci://"
+_MOST_DATED = 100  # each takes two requests
 _WATCHED = Backoff()
 
 
 def check(subscription: ChartSubscription) -> Iterator[Fault]:
     """Yield what is wrong with a subscription beyond its shape."""
     url, name = subscription.repo_url, subscription.name
-    if "@" in urlsplit(url).netloc:
+    host = _host(url)
+    if host is None:
+        yield Fault(("repoURL",), "expected a URL; its host cannot be read")
+    elif "@" in host:
         hint = "put the login into a Connection that a Secret of the type helm names"
         yield Fault(("repoURL",), "expected a URL without a login", hint)
     elif url.startswith(_OCI):
         yield from _check_registry(url, name)
-    elif not urlsplit(url).netloc:
+    elif not host:
         yield Fault(("repoURL",), "expected the URL of a chart repository, with a host")
     elif not name:
         yield Fault(("name",), "required: a repository of http(s) holds many charts")
@@ -50,6 +54,14 @@ def check(subscription: ChartSubscription) -> Iterator[Fault]:
             Constraint.parse(subscription.semver_constraint)
         except VersionError as error:
             yield Fault(("semverConstraint",), error.message, offset=error.offset)
+
+
+def _host(url: str) -> str | None:
+    """Return host, port and login; None where urlsplit refuses them, such as a bracket that nobody closes."""
+    try:
+        return urlsplit(url).netloc
+    except ValueError:
+        return None
 
 
 def _check_registry(url: str, name: str) -> Iterator[Fault]:
@@ -72,7 +84,7 @@ class _Charts(Protocol):
     async def explain(self, seen: Any) -> Explained: ...
     def dates(
         self, seen: Any, versions: Sequence[str]
-    ) -> AsyncGenerator[tuple[str, datetime | None]]: ...
+    ) -> AsyncGenerator[tuple[str, datetime | None] | Rejected]: ...
 
 
 class ChartSource:
@@ -140,11 +152,18 @@ class ChartSource:
         return Found(tuple(found), kept[0] if kept else "", tuple(rejected))
 
     async def _existing(
-        self, dates: AsyncIterator[tuple[str, datetime | None]], limit: int, as_of: datetime
+        self,
+        dates: AsyncIterator[tuple[str, datetime | None] | Rejected],
+        limit: int,
+        as_of: datetime,
     ) -> tuple[list[Discovered], list[Rejected]]:
         found: list[Discovered] = []
         late: list[Rejected] = []
-        async for version, created in dates:
+        async for one in dates:
+            if isinstance(one, Rejected):
+                late.append(one)
+                continue
+            version, created = one
             if created is None:
                 raise ArtifactError(self._undated(version, as_of))
             if created > as_of:
@@ -193,7 +212,7 @@ class _ClassicCharts:
 
     async def dates(
         self, seen: str, versions: Sequence[str]
-    ) -> AsyncGenerator[tuple[str, datetime | None]]:
+    ) -> AsyncGenerator[tuple[str, datetime | None] | Rejected]:
         created = await self.repository.versions(seen, self.subscription.name)
         for version in versions:
             yield version, read_moment(created.get(version))
@@ -216,11 +235,21 @@ class _RegistryCharts:
         self,
         seen: Iterable[str],  # noqa: ARG002 the protocol's shape
         versions: Sequence[str],
-    ) -> AsyncGenerator[tuple[str, datetime | None]]:
+    ) -> AsyncGenerator[tuple[str, datetime | None] | Rejected]:
         async with self._client() as (client, repository):
-            for version in versions:
-                manifest = await client.get_manifest(repository, tag_of(version))
-                yield version, await client.created_at(repository, manifest)
+            for version in versions[:_MOST_DATED]:
+                try:
+                    manifest = await client.get_manifest(repository, tag_of(version))
+                    created = await client.created_at(repository, manifest)
+                except NotFoundError:
+                    yield Rejected(version, "its tag is gone")
+                else:
+                    yield version, created
+        if len(versions) > _MOST_DATED:
+            raise ArtifactError(
+                f"{self.subscription.repo_url}: the dates of the best {_MOST_DATED} versions do not tell what was "
+                "there, and more are not asked for; narrow semverConstraint"
+            )
 
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[tuple[RegistryClient, str]]:

@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
+from functools import partial
 
 from pydantic import Field, field_validator
 
 from airfreight.artifacts.dbt_project import DbtProject, head_of, read_project
 from airfreight.artifacts.git_access import GitRemote
+from airfreight.artifacts.git_limits import GitLimits
 from airfreight.artifacts.git_urls import check_ref_name, check_repository_url, commit_url
 from airfreight.errors import ArtifactError
 from airfreight.sources.base import Access, Rejected
+from airfreight.sources.git_repository import NETWORK
 from airfreight.sources.kind import ArtifactVersion, SubscriptionConfig, SubscriptionKind
 
 _KEPT = (
     1000  # projects whose last commit is known, so that a poll that finds it again fetches nothing
 )
+_MOST_OUTPUT = 2**22
 _LOG = logging.getLogger(__name__)
 
 
@@ -75,18 +79,18 @@ class DbtProjectKind(SubscriptionKind[DbtProjectConfig]):
         self, config: DbtProjectConfig, access: Access
     ) -> AsyncGenerator[ArtifactVersion | Rejected]:
         """Ask for the branch's head, and read the manifest where that is another than the last."""
-        remote = GitRemote(
-            config.repo_url,
-            credential=access.credential,
-            allow_credentials_over_http=access.settings.allow_credentials_over_http,
-            verify_tls=not config.insecure_skip_tls_verify,
-            allow_loopback=access.settings.allow_loopback,
-        )
-        sha = await asyncio.to_thread(head_of, remote, config.branch, _LOG)
+        remote, settings = _remote(config, access), access.settings
+        loop = asyncio.get_running_loop()
+        poll = GitLimits(settings.git_poll_timeout, _MOST_OUTPUT)
+        head = partial(head_of, remote, config.branch, _LOG, poll)
+        sha = await loop.run_in_executor(NETWORK, head)
         key = (config.repo_url, config.path, sha)
         project = self._known.get(key)
         if project is None:
-            project = await asyncio.to_thread(read_project, remote, sha, config.path, _LOG)
+            size = settings.max_git_mirrors_size
+            fetch = GitLimits(settings.git_fetch_timeout, _MOST_OUTPUT, size)
+            read = partial(read_project, remote, sha, config.path, _LOG, fetch)
+            project = await loop.run_in_executor(NETWORK, read)
             if len(self._known) >= _KEPT:
                 del self._known[next(iter(self._known))]
             self._known[key] = project
@@ -97,3 +101,13 @@ class DbtProjectKind(SubscriptionKind[DbtProjectConfig]):
             digest=sha,
             undated="only the branch's head is read; for a backfill subscribe to the repository by git",
         )
+
+
+def _remote(config: DbtProjectConfig, access: Access) -> GitRemote:
+    return GitRemote(
+        config.repo_url,
+        credential=access.credential,
+        allow_credentials_over_http=access.settings.allow_credentials_over_http,
+        verify_tls=not config.insecure_skip_tls_verify,
+        allow_loopback=access.settings.allow_loopback,
+    )

@@ -81,12 +81,11 @@ class GitSource:
         repository, limit = self._repository(access), min(limit, self.discovery_limit)
         rules = CommitRules(self._subscription, access.settings.expression_limits, as_of)
         refs, selection = await self._select(await repository.look(), repository, rules, limit)
+        mark = ""
         if as_of is None:
             mark = selection.mark
-            known = KnownMark(self._state(refs), mark)
+            known = KnownMark(self._concern(refs), mark)
             await repository.blocking(LOCAL, lambda: self._marks(repository).write(known))
-        else:
-            mark = await self._mark(refs, repository, access)
         return Found(
             tuple(self._discovered(candidate) for candidate in selection.accepted),
             mark,
@@ -96,31 +95,31 @@ class GitSource:
     async def _select(
         self, refs: RemoteRefs, repository: GitRepository, rules: CommitRules, limit: int
     ) -> tuple[RemoteRefs, Selection]:
-        if not self._state(refs):
+        if not self._concern(refs):
             return refs, Selection(limit)
         return await repository.read(
             refs, lambda git, shown: self._selection(git, shown, rules, limit)
         )
 
     async def _mark(self, refs: RemoteRefs, repository: GitRepository, access: Access) -> str:
-        state, marks = self._state(refs), self._marks(repository)
-        if not state:
+        concern, marks = self._concern(refs), self._marks(repository)
+        if not concern:
             return ""
         rules = CommitRules(self._subscription, access.settings.expression_limits)
         known = (
             None if rules.may_change_by_themselves else await repository.blocking(LOCAL, marks.read)
         )
-        if known and known.state == state:
+        if known and known.concern == concern:
             await repository.touch()
             return known.mark
         until = known or KnownMark("", "")
 
         def read(git: GitClient, shown: RemoteRefs) -> str:
-            selection = self._selection(git, shown, rules, 1, until.state)
+            selection = self._selection(git, shown, rules, 1, until.concern)
             return until.mark if selection.met else selection.mark
 
         refs, mark = await repository.read(refs, read)
-        new = KnownMark(self._state(refs), mark)
+        new = KnownMark(self._concern(refs), mark)
         await repository.blocking(LOCAL, lambda: marks.write(new))
         return mark
 
@@ -128,10 +127,10 @@ class GitSource:
         self, git: GitClient, refs: RemoteRefs, rules: CommitRules, limit: int, until: str = ""
     ) -> Selection:
         if self._follows_branch:
-            return select_from_branch(git, self._state(refs), rules, limit, until=until)
+            return select_from_branch(git, self._concern(refs), rules, limit, until=until)
         return select_tags_of(git, refs, self._subscription, rules, limit)
 
-    def _state(self, refs: RemoteRefs) -> str:
+    def _concern(self, refs: RemoteRefs) -> str:
         """Return what of the refs concerns this subscription; empty where that is nothing at all."""
         if not self._follows_branch:
             return refs.tags_digest if refs.tags else ""

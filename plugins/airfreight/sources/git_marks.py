@@ -20,9 +20,9 @@ _TOUCH_SECONDS = 3600.0
 
 @dataclass(frozen=True)
 class KnownMark:
-    """The `mark` of a subscription where the refs that concern it are `state`."""
+    """The `mark` of a subscription where the refs that concern it are `concern`."""
 
-    state: str
+    concern: str
     mark: str
 
 
@@ -50,7 +50,7 @@ class GitMarks:
 
     def write(self, known: KnownMark) -> None:
         """Remember; whoever reads meanwhile sees the old or the new."""
-        self.place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.place.parent.mkdir(mode=0o700, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=self.place.parent, suffix=".part")
         with os.fdopen(handle, "w") as file:
             json.dump(asdict(known), file)

@@ -21,6 +21,7 @@ from airfreight.artifacts.git_access import GitRemote
 from airfreight.artifacts.git_limits import GitLimits
 from airfreight.artifacts.git_mirror import GitMirror, evict_mirrors, mirror_key
 from airfreight.artifacts.git_refs import RemoteRefs, list_refs
+from airfreight.artifacts.private_folder import private_folder
 from airfreight.errors import ArtifactError, TransientError
 from airfreight.sources.base import Access
 from airfreight.sources.git_marks import forget_marks
@@ -50,6 +51,7 @@ class GitRepository:
         )
         self._settings = settings
         self._with_head = with_head
+        self._cache = access.cache
         self._folder = access.cache / "git"
         key = mirror_key(url, login.username if login else "")
         self._mirror = GitMirror(self._folder / "mirrors", key, _log)
@@ -116,9 +118,17 @@ class GitRepository:
         await self.blocking(LOCAL, self._mirror.touch)
 
     async def blocking(self, threads: Executor, call: Callable[[], T]) -> T:
-        """Return what `call` returns, in one of `threads`; a disk that does not do its part is an ArtifactError."""
+        """Return what `call` returns, in one of `threads`, which finds the folder for mirrors ours alone.
+
+        Raises ArtifactError where a disk does not do its part, SettingsError where the folder may be somebody else's.
+        """
+
+        def checked() -> T:
+            private_folder(self._cache, "git", "mirrors")
+            return call()
+
         try:
-            return await asyncio.get_running_loop().run_in_executor(threads, call)
+            return await asyncio.get_running_loop().run_in_executor(threads, checked)
         except OSError as error:
             raise ArtifactError(
                 f"the folder for Git mirrors, {self._folder}, cannot be used: {error}"
