@@ -111,7 +111,8 @@ def warehouse_dag(runtime: PipelineRuntime, warehouse: Warehouse) -> DAG:
             task_id=PROMOTE_AVAILABLE,
             runtime=runtime,
             warehouse=warehouse,
-            inlets=[*runtime.assets.warehouses.values(), *runtime.assets.stage_registers.values()],
+            inlets=[*runtime.assets.warehouses.values(), *runtime.assets.kept],
+            outlets=[alias for _, alias in runtime.assets.ties_of(warehouse.name)],
             trigger_rule=TriggerRule.NONE_FAILED,
             **_shared(warehouse),
         )

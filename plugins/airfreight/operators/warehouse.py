@@ -11,6 +11,7 @@ from ulid import ULID
 from airfreight.errors import AirfreightError
 from airfreight.hooks.runs import SeenRun, read_run, task_is_open, trigger_run
 from airfreight.hooks.state_store import AssetStateStore
+from airfreight.hooks.ties import tie
 from airfreight.model.freight import Freight
 from airfreight.model.naming import (
     PROMOTE,
@@ -117,7 +118,8 @@ class PromoteAvailableOperator(BaseOperator):
     """Asks for every Stage that promotes by itself whether its candidate arrived outside its own run.
 
     An approval, a lifted hold, a new policy or a new Stage makes Freight available to which no run is on its way; each
-    run of the Warehouse, "refresh" and timetable included, finds it here and triggers a run for that Stage.
+    run of the Warehouse, "refresh" and timetable included, finds it here and triggers a run for that Stage. It also ties
+    the registers of the pipeline (`hooks.ties`).
 
     :param runtime: manifests and assets of the pipeline.
     :param warehouse: the Warehouse.
@@ -132,6 +134,7 @@ class PromoteAvailableOperator(BaseOperator):
         """Return the ids of the runs that were triggered."""
         skip_in_backfill(context)
         assets = self.runtime.assets
+        tie(context, assets.ties_of(self.warehouse.name), AssetStateStore(context, assets.metadata))
         registers = self.runtime.registers(assets.warehouses, assets.stage_registers, context)
         runs = [
             self._promote(stage, registers)
