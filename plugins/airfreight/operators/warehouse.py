@@ -118,8 +118,8 @@ class PromoteAvailableOperator(BaseOperator):
     """Asks for every Stage that promotes by itself whether its candidate arrived outside its own run.
 
     An approval, a lifted hold, a new policy or a new Stage makes Freight available to which no run is on its way; each
-    run of the Warehouse, "refresh" and timetable included, finds it here and triggers a run for that Stage. It also ties
-    the registers of the pipeline (`hooks.ties`).
+    run of the Warehouse, "refresh" and timetable included, finds it here and triggers a run for that Stage. It also
+    ties the registers of the pipeline (`hooks.ties`).
 
     :param runtime: manifests and assets of the pipeline.
     :param warehouse: the Warehouse.
