@@ -21,6 +21,7 @@ from airfreight.errors import (
     NotFoundError,
     TransientError,
 )
+from airfreight.model.connections import ConnectionIds
 from airfreight.model.credential import Credential
 from airfreight.model.freight import ChartArtifact
 from airfreight.model.project import RepositoryCredential
@@ -140,7 +141,9 @@ def test_a_secret_for_a_repository_opens_each_of_its_charts() -> None:
     app, web = (ChartSource(subscription(url, name), "") for name in ("app", "web"))
     assert (app.url, web.url) == (f"{url} app", f"{url} web")
     for source in (app, web):
-        opened = find_connection([secret], "shop", source.credential_kind, source.credential_url)
+        opened = find_connection(
+            [secret], ConnectionIds("shop"), source.credential_kind, source.credential_url
+        )
         assert opened == "airfreight_shop_charts"
 
 

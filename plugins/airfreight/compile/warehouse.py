@@ -80,7 +80,9 @@ def _connection(project: LoadedProject, source: Source) -> str:
     kind = source.credential_kind
     if not kind:
         return ""
-    return find_connection(project.credentials, project.name, kind, source.credential_url) or ""
+    return (
+        find_connection(project.credentials, project.connections, kind, source.credential_url) or ""
+    )
 
 
 def warehouse_dag(runtime: PipelineRuntime, warehouse: Warehouse) -> DAG:
