@@ -298,6 +298,11 @@ DBT_FAULTS = {
         {},
         "dbt_project.yml of {url} at {sha} is broken YAML",
     ),
+    "nested without end": (
+        {"dbt_project.yml": "x: " + "[" * 1500 + "]" * 1500},
+        {},
+        "dbt_project.yml of {url} at {sha} is broken YAML",
+    ),
     "a list": (
         {"dbt_project.yml": "- name\n"},
         {},

@@ -301,3 +301,16 @@ async def _warm(folder: Path) -> None:
     gc.freeze()
     with ScriptedRegistry(Images()) as registry:
         await source(registry.host).poll(Access(None, FAST, folder))
+
+
+@pytest.mark.parametrize(("setting", "refused"), [(False, True), (True, False)])
+async def test_a_registry_elsewhere_leads_to_this_machine_only_where_the_deployment_allows_it(
+    tmp_path, setting, refused
+):
+    with ScriptedRegistry(Images()) as registry:
+        # A name that is not this machine's, and resolves to it.
+        watching = source(registry.host.replace("127.0.0.1", "127.1"))
+        access = Access(None, SourceSettings(allow_loopback=setting), tmp_path)
+        with pytest.raises(ArtifactError) as caught:
+            await watching.poll(access)
+    assert ("requests there are refused" in str(caught.value)) == refused

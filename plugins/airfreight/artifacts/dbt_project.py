@@ -10,6 +10,7 @@ import yaml
 
 from airfreight.artifacts.git import DebugLog, GitClient
 from airfreight.artifacts.git_access import GitRemote
+from airfreight.artifacts.yaml_depth import compose
 from airfreight.errors import ArtifactError, NotFoundError
 
 MANIFEST = "dbt_project.yml"
@@ -65,7 +66,7 @@ def _read(text: str, where: str) -> DbtProject:
     if len(text) > _MANIFEST_CHARACTERS:
         raise ArtifactError(f"{where} has more than {_MANIFEST_CHARACTERS} characters")
     try:
-        root = yaml.compose(text, Loader=yaml.CSafeLoader)
+        root = compose(text)
     except yaml.YAMLError:
         raise ArtifactError(f"{where} is broken YAML") from None
     # As it is written: 1.10 would be read as the number 1.1.
