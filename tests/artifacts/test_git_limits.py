@@ -79,7 +79,9 @@ def test_what_was_started_ends_when_its_starter_is_killed(tmp_path):
 
 
 def test_a_servers_words_stay_in_one_line_of_the_log(tmp_path):
-    said = "fatal: remote error: no\n[2026-11-26 12:00:00] INFO - all is well\x1b[2K\r\nbye\u2028!\n"
+    said = (
+        "fatal: remote error: no\n[2026-11-26 12:00:00] INFO - all is well\x1b[2K\r\nbye\u2028!\n"
+    )
     error = GitClient(tmp_path, LOG).error("fetch", GitOutcome(128, "", said))
     assert str(error) == (
         "git fetch failed: fatal: remote error: no; [2026-11-26 12:00:00] INFO - all is well [2K; bye; !"

@@ -26,7 +26,9 @@ from airfreight.errors import ArtifactError, TransientError
 
 _CHUNK = 1 << 16
 _ERROR_BYTES = 1 << 16
-_NO_MEMORY = re.compile(r"^(?:fatal|error): .*(?:[Oo]ut of memory|mmap failed|cannot be mapped)", re.M)
+_NO_MEMORY = re.compile(
+    r"^(?:fatal|error): .*(?:[Oo]ut of memory|mmap failed|cannot be mapped)", re.M
+)
 # Each thread would reserve 64 MB for itself, which counts as taken.
 _ENVIRONMENT = {"LANGUAGE": "C", "LC_ALL": "C", "MALLOC_ARENA_MAX": "1"}
 
@@ -50,7 +52,8 @@ def run_limited(
     """Return exit code, output without its last newline and errors of `command`, which is killed beyond the limits.
 
     Raises TransientError for one that takes too long, ArtifactError for one that prints or needs too much,
-    FileNotFoundError where there is no such program. It has a process group of its own: what it started is killed with it.
+    FileNotFoundError where there is no such program. It has a process group of its own: what it started is killed with
+    it.
     """
     with tempfile.TemporaryFile() as errors:  # a pipe that nobody reads would fill up
         process = subprocess.Popen(  # noqa: S603 no shell reads the arguments
@@ -79,10 +82,10 @@ def run_limited(
 
 @functools.cache
 def _end_with_us() -> tuple[str, ...]:
-    """Return what a command begins with, so that the kernel kills it when who started it dies; empty without setpriv."""
+    """Return what a command begins with to be killed when who started it dies; nothing without setpriv."""
     command = ("setpriv", "--pdeathsig", "KILL")
     try:
-        tried = subprocess.run((*command, "true"), check=False, capture_output=True)
+        tried = subprocess.run((*command, "true"), check=False, capture_output=True)  # noqa: S603 nobody else's words
     except FileNotFoundError:
         return ()
     return () if tried.returncode else command

@@ -1,4 +1,4 @@
-"""How deep a stranger's YAML may be nested: libyaml composes by recursion, and ends the process where the stack ends."""
+"""How deep a stranger's YAML may be nested: libyaml composes by recursion until the stack ends, and the process."""
 
 from __future__ import annotations
 

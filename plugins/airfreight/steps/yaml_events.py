@@ -15,7 +15,6 @@ from airfreight.artifacts.yaml_depth import DepthError, within_depth
 from airfreight.errors import TerminalStepError
 
 
-
 class Said(NamedTuple):
     """What an event says, wherever it stands."""
 
