@@ -51,6 +51,8 @@ FOREIGN = {
     "a longer path": f"{REPOSITORY}-secret",
     "a deeper path": f"{REPOSITORY}/sub",
     "without TLS": "http://github.com/acme/app",
+    "a letter whose lower case is ours": "https://g\u0130thub.com/acme/app",
+    "a sign that nobody sees": "https://git\u00adhub.com/acme/app",
 }
 AS_WRITTEN = credential(REPOSITORY)
 AS_PATTERN = credential(r"https://github\.com/acme/app", repo_url_is_regex=True)

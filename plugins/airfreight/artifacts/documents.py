@@ -85,6 +85,15 @@ def _itself(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
+def validator_of(headers: Mapping[str, str], name: str) -> str:
+    """Return what a header says of the document's state, where it can be sent back to ask for a change; else nothing.
+
+    A server may send any bytes; what is kept of them would make each later request fail.
+    """
+    word = headers.get(name, "")
+    return word if word.isascii() and word.isprintable() else ""
+
+
 def too_large(url: str, limit: int) -> ArtifactError:
     """Return the error for a document beyond its bound."""
     return ArtifactError(f"{url} sent more than {limit} bytes")
@@ -177,9 +186,9 @@ class DocumentClient:
             if len(body) > wanted.limit:
                 raise too_large(wanted.url, wanted.limit)
         validators = {
-            asked: response.headers[sent]
+            asked: word
             for asked, sent in (("If-None-Match", "etag"), ("If-Modified-Since", "last-modified"))
-            if sent in response.headers
+            if (word := validator_of(response.headers, sent))
         }
         return Document(wanted.url, bytes(body), encoding == "gzip", validators)
 

@@ -18,6 +18,7 @@ from airfreight.manifests.shapes import read_model
 from airfreight.model.connections import ConnectionIds
 from airfreight.model.patterns import pattern_fault
 from airfreight.model.project import RepositoryCredential
+from airfreight.model.urls import has_plain_host
 
 CRED_TYPE = "kargo.akuity.io/cred-type"
 CONNECTION = "airfreight/connection"
@@ -113,5 +114,8 @@ def _check_type(resource: Resource, texts: Mapping[str, str]) -> None:
         path = ("data", "repoURL")
     if kind != "generic" and (path not in found.document.places or texts.get("repoURL") == ""):
         found.error(path, "required field is missing", "it says which repositories this opens")
-    if texts.get("repoURLIsRegex") == "true" and pattern_fault(texts.get("repoURL", "")):
+    is_regex = texts.get("repoURLIsRegex") == "true"
+    if not is_regex and not has_plain_host(texts.get("repoURL", "")):
+        found.error(path, "expected a host in ASCII", "write xn--… for a name in other letters")
+    if is_regex and pattern_fault(texts.get("repoURL", "")):
         found.error(path, "does not compile as a regular expression")

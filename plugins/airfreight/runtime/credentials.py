@@ -8,7 +8,7 @@ from airfreight.errors import SettingsError
 from airfreight.model.connections import ConnectionIds
 from airfreight.model.patterns import compile_regex, sound
 from airfreight.model.project import RepositoryCredential
-from airfreight.model.urls import normalize_chart, normalize_git, normalize_image
+from airfreight.model.urls import has_plain_host, normalize_chart, normalize_git, normalize_image
 
 
 def _without_slash(url: str) -> str:
@@ -39,6 +39,8 @@ def find_connection(
 
 
 def _opens(credential: RepositoryCredential, kind: str, url: str) -> bool:
+    if not has_plain_host(url):
+        return False
     normalize = _NORMALIZERS[kind]
     if not credential.repo_url_is_regex:
         return normalize(credential.repo_url) == normalize(url)
