@@ -152,7 +152,7 @@ def _sensor(runtime: PipelineRuntime, warehouse: Warehouse, watch: Asset) -> Fre
     return FreightSensor(
         task_id=DISCOVER,
         warehouse=warehouse,
-        project=project.name,
+        connections=project.connections,
         credentials=project.credentials,
         register=register,
         watch=watch,
