@@ -23,6 +23,7 @@ CREATED = "org.opencontainers.image.created"
         ("ghcr.io/acme/web", "ghcr.io", "acme/web"),
         ("localhost:5000/web", "localhost:5000", "web"),
         ("localhost/web", "localhost", "web"),
+        ("[::1]:5000/web", "[::1]:5000", "web"),
     ],
 )
 def test_a_repository_is_found_at_its_host(repo_url, host, repository):
@@ -30,7 +31,20 @@ def test_a_repository_is_found_at_its_host(repo_url, host, repository):
 
 
 @pytest.mark.parametrize(
-    "repo_url", ["", "https://ghcr.io/a", "ghcr.io/a/../b", "ghcr.io/a?x", "ghcr.io/a:1", "A/b"]
+    "repo_url",
+    [
+        "",
+        "https://ghcr.io/a",
+        "ghcr.io/a/../b",
+        "ghcr.io/a?x",
+        "ghcr.io/a:1",
+        "A/b",
+        "registry.g\u0130tlab.com/a",
+        "gh\u00adcr.io/a",
+        "ghcr.io\t/a",
+        "robot@ghcr.io/a",
+        "ghcr.io:\u0665/a",
+    ],
 )
 def test_what_is_no_repository_is_refused(repo_url):
     with pytest.raises(ArtifactError, match="not an image repository"):

@@ -27,6 +27,7 @@ from airfreight.artifacts.oci.protocol import parse_reference
 from airfreight.artifacts.tokens.cache import TokenCache
 from airfreight.errors import AuthenticationError, NotFoundError, SettingsError
 from airfreight.hooks.repository import ConnectionCredentials, RepositoryHook
+from airfreight.model.connections import ConnectionIds
 from airfreight.model.credential import Credential
 from airfreight.model.project import RepositoryCredential
 from airfreight.runtime.token_connections import Repository
@@ -111,9 +112,9 @@ def test_the_secret_of_a_project_leads_to_the_token(
     secret = RepositoryCredential(
         name="ecr", cred_type="image", connection_id=CONNECTION, repo_url=image
     )
-    assert ConnectionCredentials("shop", [secret]).find("image", image) == Credential(
-        "AWS", PASSWORD
-    )
+    assert ConnectionCredentials(ConnectionIds("shop"), [secret]).find(
+        "image", image
+    ) == Credential("AWS", PASSWORD)
 
 
 async def test_a_missing_repository_is_not_taken_for_a_refused_login(

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from airfreight.errors import SettingsError, TerminalStepError
+from airfreight.model.connections import ConnectionIds
 from airfreight.model.credential import Credential
 from airfreight.model.project import RepositoryCredential
 from airfreight.model.promotion import PromotionPhase
@@ -44,7 +45,7 @@ class Deployment:
 
     def __init__(self) -> None:
         self.read: list[str] = []
-        self.secrets = ConnectionSecrets("shop", SECRETS, self._connection)
+        self.secrets = ConnectionSecrets(ConnectionIds("shop"), SECRETS, self._connection)
 
     def _connection(self, connection_id: str) -> Credential | None:
         self.read.append(connection_id)
@@ -112,7 +113,7 @@ def test_a_connection_is_read_once_in_a_promotion():
 
 def test_what_a_password_looks_like_is_not_evaluated_again():
     hostile = Credential("", "${{ secret('git').password }}")
-    secrets = ConnectionSecrets("shop", SECRETS, lambda _: hostile)
+    secrets = ConnectionSecrets(ConnectionIds("shop"), SECRETS, lambda _: hostile)
     world = World(sources=Sources(secret=secrets.own))
     ended = world.run(promotion({"config": {"value": "${{ secret('chat').password }}"}}))
     assert ended.state["step-1"] == {"value": hostile.password}
@@ -140,7 +141,7 @@ NUMBERS = {"leading zeros": "0012345", "an exponent": "12345e2", "an underscore"
 
 @pytest.mark.parametrize("password", NUMBERS.values(), ids=NUMBERS)
 def test_a_password_that_a_template_makes_a_number_is_not_shown_as_that(password):
-    secrets = ConnectionSecrets("shop", SECRETS, lambda _: Credential("", password))
+    secrets = ConnectionSecrets(ConnectionIds("shop"), SECRETS, lambda _: Credential("", password))
     world = World(sources=Sources(secret=secrets.own, redact=secrets.redact))
     config = {"repoURL": "${{ secret('git').password }}"}
     ended = world.run(promotion({"uses": "typed", "config": config}))
@@ -190,7 +191,7 @@ def test_a_secret_in_cluster_is_a_shared_one_and_none_of_the_projects() -> None:
         secret("git", "airfreight_shared_chat", "git", shared=True),
         secret("git", "airfreight_shop_git", "git"),
     ]
-    secrets = ConnectionSecrets("shop", known, CONNECTIONS.get)
+    secrets = ConnectionSecrets(ConnectionIds("shop"), known, CONNECTIONS.get)
     assert secrets.own("chat") == {}
     assert secrets.own("git")["username"] == "robot"
     assert secrets.shared("chat") == {"username": "", "password": "chat-token"}

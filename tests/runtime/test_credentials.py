@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from airfreight.errors import SettingsError
+from airfreight.model.connections import ConnectionIds
 from airfreight.model.project import RepositoryCredential
 from airfreight.runtime.credentials import find_connection
 
@@ -13,7 +14,9 @@ def credential(url: str, **fields) -> RepositoryCredential:
 
 
 def find(*credentials: RepositoryCredential, url: str, kind: str = "git") -> str | None:
-    return find_connection(credentials, "shop", kind, url)
+    return find_connection(
+        credentials, ConnectionIds("shop", frozenset({"shop-payments", "shared-x"})), kind, url
+    )
 
 
 REPOSITORY = "https://github.com/acme/app"
@@ -48,6 +51,8 @@ FOREIGN = {
     "a longer path": f"{REPOSITORY}-secret",
     "a deeper path": f"{REPOSITORY}/sub",
     "without TLS": "http://github.com/acme/app",
+    "a letter whose lower case is ours": "https://g\u0130thub.com/acme/app",
+    "a sign that nobody sees": "https://git\u00adhub.com/acme/app",
 }
 AS_WRITTEN = credential(REPOSITORY)
 AS_PATTERN = credential(r"https://github\.com/acme/app", repo_url_is_regex=True)
@@ -113,3 +118,13 @@ def test_a_project_reaches_no_connection_but_its_own_and_the_shared_ones(connect
         f"project shop may not use Connection {connection_id!r}; "
         "its Connections begin with airfreight_shop_ or airfreight_shared_"
     )
+
+
+@pytest.mark.parametrize(
+    "connection_id", ["airfreight_shop_payments_gitops", "airfreight_shared_x_git"]
+)
+def test_a_connection_of_a_project_beside_is_none_of_ours_though_its_id_begins_as_ours(
+    connection_id,
+):
+    with pytest.raises(SettingsError, match=r"belongs to project (shop-payments|shared-x)"):
+        find(credential(REPOSITORY, connection_id=connection_id), url=REPOSITORY)

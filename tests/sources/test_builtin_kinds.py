@@ -306,6 +306,11 @@ DBT_FAULTS = {
         {},
         "dbt_project.yml of {url} at {sha} has more than 1048576 bytes",
     ),
+    "nested without end": (
+        {"dbt_project.yml": "x: " + "[" * 1500 + "]" * 1500},
+        {},
+        "dbt_project.yml of {url} at {sha} is broken YAML",
+    ),
     "a list": (
         {"dbt_project.yml": "- name\n"},
         {},

@@ -22,6 +22,7 @@ from airfreight.errors import (
     NotFoundError,
     TransientError,
 )
+from airfreight.model.connections import ConnectionIds
 from airfreight.model.credential import Credential
 from airfreight.model.freight import ChartArtifact
 from airfreight.model.project import RepositoryCredential
@@ -107,6 +108,14 @@ CHECKS = {
             "(put the login into a Connection that a Secret of the type helm names)"
         ],
     ),
+    "a host in other letters": (
+        {"repoURL": "https://charts.g\u0130tlab.com", "name": "app"},
+        ["repoURL: expected a host in ASCII (write xn--… for a name in other letters)"],
+    ),
+    "a registry in other letters": (
+        {"repoURL": "oci://registry.g\u0130tlab.com/acme/app"},
+        ["repoURL: expected a host in ASCII (write xn--… for a name in other letters)"],
+    ),
     "no host": (
         {"repoURL": "https://", "name": "app"},
         ["repoURL: expected the URL of a chart repository, with a host"],
@@ -149,7 +158,9 @@ def test_a_secret_for_a_repository_opens_each_of_its_charts() -> None:
     app, web = (ChartSource(subscription(url, name), "") for name in ("app", "web"))
     assert (app.url, web.url) == (f"{url} app", f"{url} web")
     for source in (app, web):
-        opened = find_connection([secret], "shop", source.credential_kind, source.credential_url)
+        opened = find_connection(
+            [secret], ConnectionIds("shop"), source.credential_kind, source.credential_url
+        )
         assert opened == "airfreight_shop_charts"
 
 
@@ -232,6 +243,16 @@ async def test_a_poll_of_an_unchanged_index_is_one_conditional_request_for_all_i
     assert await app.poll(access) == seen
     assert len(server.asked) == 2
     assert server.asked[1].headers["if-none-match"] == '"1"'
+
+
+@pytest.mark.parametrize("etag", ['"é"', '"a\tb"'])
+async def test_an_etag_that_cannot_be_sent_back_is_not_kept(
+    server: DocumentServer, tmp_path: Path, etag: str
+) -> None:
+    server.answers["/index.yaml"] = Sent(INDEX, headers={"ETag": etag})
+    app, access = ChartSource(subscription(server.url), ""), look(tmp_path)
+    assert await app.poll(access) == await app.poll(access)
+    assert ["if-none-match" in asked.headers for asked in server.asked] == [False, False]
 
 
 async def test_a_changed_index_changes_the_mark_of_its_chart_only(

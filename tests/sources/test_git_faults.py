@@ -18,7 +18,10 @@ from airfreight.artifacts.git_limits import GitLimits, run_limited
 from airfreight.artifacts.git_refs import MOST_REFS, parse_refs
 from airfreight.errors import ArtifactError, AuthenticationError, NotFoundError, TransientError
 from airfreight.model.credential import Credential
+from airfreight.model.subscription import GitSubscription
+from airfreight.sources.backoff import Backoff
 from airfreight.sources.base import SourceSettings
+from airfreight.sources.git import GitSource
 from tests.certificates import private_authority
 from tests.git_http import GitHttpServer, git
 from tests.git_ssh import GitSshServer
@@ -136,7 +139,7 @@ async def test_a_server_that_is_down_is_told_and_its_return_is_seen(
         await subscribe(url).poll(filled.access)
     assert str(caught.value) == (
         f"git ls-remote with {url} failed: fatal: unable to access '{url}/': "
-        "Can't complete SOCKS5 connection to 127.0.0.1. (4)\n\n"
+        "Can't complete SOCKS5 connection to 127.0.0.1. (4); "
         f"Failed to connect to 127.0.0.1 port {port}: Connection refused"
     )
 
@@ -182,7 +185,24 @@ async def test_a_fetch_that_drips_is_given_up_too(filled: Watched) -> None:
         await source.mark(seen, hurried.access)
     assert str(caught.value) == (f"git clone with {filled.url} was ended: it took more than 1.5 s")
     filled.server.drip = 0.0
-    assert await source.mark(seen, filled.access)
+    assert await subscribe(filled.url).mark(seen, filled.access)
+
+
+async def test_a_mark_that_failed_is_left_alone_for_a_while(filled: Watched) -> None:
+    now = 0.0
+    subscription = GitSubscription.model_validate({"repoURL": filled.url})
+    source = GitSource(subscription, "app", Backoff(lambda: now))
+    seen = await source.poll(filled.access)
+    filled.server.cut = 200
+    with pytest.raises(TransientError):
+        await source.mark(seen, filled.access)
+    filled.server.cut = None
+    asked = filled.server.listings
+    with pytest.raises(TransientError, match=r"; it is asked again in \d+ s$"):
+        await source.mark(seen, filled.access)
+    assert filled.server.listings == asked
+    now = 60.0
+    assert await source.mark(seen, filled.access) == filled.git("rev-parse", "HEAD")
 
 
 async def test_a_repository_beyond_the_size_of_all_mirrors_is_told(filled: Watched) -> None:
@@ -301,7 +321,7 @@ async def test_a_branch_that_is_gone_is_told_and_seen_when_it_returns(filled: Wa
     with pytest.raises(NotFoundError, match=r"^there is no branch 'release'$"):
         await filled.mark(source)
     filled.push()
-    assert await filled.mark(source) == mark
+    assert await filled.mark(subscribe(filled.url, branch="release")) == mark
 
 
 async def test_a_default_branch_that_is_gone_is_told(filled: Watched) -> None:

@@ -7,6 +7,7 @@ import gc
 import json
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -80,7 +81,7 @@ async def outcome(watching: ImageSource, access: Access) -> str | ArtifactError:
     "reply",
     [
         Reply(307, headers={"Location": "http://169.254.169.254/latest/"}),
-        Reply(401, headers={"WWW-Authenticate": 'Bearer realm="http://169.254.169.254/token"'}),
+        Reply(401, headers={"WWW-Authenticate": 'Bearer realm="https://169.254.169.254/token"'}),
     ],
     ids=["redirect", "token realm"],
 )
@@ -329,3 +330,30 @@ async def _warm(folder: Path) -> None:
     gc.freeze()
     with ScriptedRegistry(Images()) as registry:
         await source(registry.host).poll(Access(None, FAST, folder))
+
+
+@pytest.mark.parametrize(("setting", "refused"), [(False, True), (True, False)])
+async def test_a_registry_elsewhere_leads_to_this_machine_only_where_the_deployment_allows_it(
+    tmp_path, setting, refused
+):
+    with ScriptedRegistry(Images()) as registry:
+        # A name that is not this machine's, and resolves to it.
+        watching = source(registry.host.replace("127.0.0.1", "127.1"))
+        access = Access(None, SourceSettings(allow_loopback=setting), tmp_path)
+        with pytest.raises(ArtifactError) as caught:
+            await watching.poll(access)
+    assert ("requests there are refused" in str(caught.value)) == refused
+
+
+async def test_an_etag_that_cannot_be_sent_back_is_not_kept(tmp_path):
+    images = Images()
+    images.push("1.0.0")
+
+    def script(asked: Asked) -> Reply:
+        reply = images(asked)
+        return replace(reply, headers={**reply.headers, "ETag": '"é"'})
+
+    with ScriptedRegistry(script) as registry:
+        access = Access(LOGIN, FAST, tmp_path)
+        seen = await source(registry.host).poll(access)
+        assert await source(registry.host).poll(access) == seen

@@ -11,6 +11,7 @@ import yaml
 from airfreight.artifacts.git import DebugLog, GitClient
 from airfreight.artifacts.git_access import GitRemote
 from airfreight.artifacts.git_limits import GitLimits
+from airfreight.artifacts.yaml_depth import compose
 from airfreight.errors import ArtifactError, NotFoundError
 
 MANIFEST = "dbt_project.yml"
@@ -70,7 +71,7 @@ def _partial(url: str) -> dict[str, str]:
 
 def _read(text: str, where: str) -> DbtProject:
     try:
-        root = yaml.compose(text, Loader=yaml.CSafeLoader)
+        root = compose(text)
     except yaml.YAMLError:
         raise ArtifactError(f"{where} is broken YAML") from None
     # As it is written: 1.10 would be read as the number 1.1.

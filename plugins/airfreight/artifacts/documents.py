@@ -10,7 +10,6 @@ import asyncio
 import base64
 import json
 import ssl
-import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ import httpx
 
 from airfreight.artifacts.guarded_async_http import guarded_async_client
 from airfreight.artifacts.tls import tls_context
+from airfreight.artifacts.unpacking import Unpacker, encoding_of
 from airfreight.errors import (
     ArtifactError,
     AuthenticationError,
@@ -34,7 +34,6 @@ MIB = 2**20
 _PATIENCE = 30.0  # seconds in which a server that answers at all sends something
 _SECONDS = 120.0  # for a whole document: 50 MB over a slow line
 _REDIRECTS = 5
-_PIECE = 2**16
 
 
 @dataclass(frozen=True)
@@ -64,19 +63,13 @@ class Document:
         if not self.packed:
             yield self.body
             return
-        unpacker, taken, rest = zlib.decompressobj(wbits=31), 0, self.body
-        while not unpacker.eof:
-            try:
-                piece = unpacker.decompress(rest, _PIECE)
-            except zlib.error:
-                raise ArtifactError(f"{self.url} sent a body that is not gzip") from None
-            rest = unpacker.unconsumed_tail
+        unpacker, taken = Unpacker(self.url), 0
+        for piece in unpacker.feed(self.body):
             taken += len(piece)
             if taken > limit:
                 raise too_large(self.url, limit)
-            if not (piece or rest):
-                raise TransientError(f"{self.url} sent a part of a body only")
             yield piece
+        unpacker.check_end()
 
     def json(self, limit: int) -> Any:
         """Return the body as JSON; raises ArtifactError where it is none. For a thread: it takes time."""
@@ -90,6 +83,15 @@ class Document:
 
 def _itself(document: dict[str, Any]) -> dict[str, Any]:
     return document
+
+
+def validator_of(headers: Mapping[str, str], name: str) -> str:
+    """Return what a header says of the document's state, where it can be sent back to ask for a change; else nothing.
+
+    A server may send any bytes; what is kept of them would make each later request fail.
+    """
+    word = headers.get(name, "")
+    return word if word.isascii() and word.isprintable() else ""
 
 
 def too_large(url: str, limit: int) -> ArtifactError:
@@ -177,20 +179,16 @@ class DocumentClient:
         if response.status_code == httpx.codes.NOT_MODIFIED:
             return None
         self._check(response, wanted, sent_login=sent_login)
-        encoding = response.headers.get("content-encoding", "identity").lower()
-        if encoding not in ("gzip", "identity"):
-            raise ArtifactError(
-                f"{wanted.url} sent a body packed by {encoding[:20]!r}; expected gzip"
-            )
+        encoding = encoding_of(response, wanted.url)
         body = bytearray()
         async for piece in response.aiter_raw():
             body += piece
             if len(body) > wanted.limit:
                 raise too_large(wanted.url, wanted.limit)
         validators = {
-            asked: response.headers[sent]
+            asked: word
             for asked, sent in (("If-None-Match", "etag"), ("If-Modified-Since", "last-modified"))
-            if sent in response.headers
+            if (word := validator_of(response.headers, sent))
         }
         return Document(wanted.url, bytes(body), encoding == "gzip", validators)
 

@@ -52,6 +52,9 @@ _SAFE_CONFIG = {
     "tag.gpgSign": "false",
 }
 
+# Of a pack git would map a gigabyte at once, and all packs at the same time.
+_LITTLE_MEMORY = {"core.packedGitLimit": "512m", "core.packedGitWindowSize": "32m"}
+
 _SAFE_ENVIRONMENT = {
     "GIT_ASKPASS": "",
     "GIT_ATTR_NOSYSTEM": "1",
@@ -207,7 +210,10 @@ class GitClient:
         """Return the error that `outcome` stands for, worded by git's own last lines."""
         kind = next((kind for kind, rule in _KINDS if rule.search(outcome.stderr)), ArtifactError)
         lines = [line for line in outcome.stderr.splitlines() if not line.startswith("hint:")]
-        reason = "\n".join(lines).strip()[-_LONGEST_REASON:] or f"exit code {outcome.status}"
+        # In one line: a server may send any text, and a second line would pass for one of the log's own.
+        said = "; ".join(line.strip() for line in lines if line.strip())
+        shown = "".join(char if char.isprintable() else " " for char in said)
+        reason = shown[-_LONGEST_REASON:].strip() or f"exit code {outcome.status}"
         hints = [f"\n{hint}" for sign, hint in _HINTS.items() if sign in outcome.stderr]
         return kind(f"git {command}{self._where} failed: {reason}{''.join(hints)}")
 
@@ -216,7 +222,8 @@ class GitClient:
         return f" with {self.remote.url}" if self.remote else ""
 
     def _environment(self, access: GitAccess) -> dict[str, str]:
-        config = {**_SAFE_CONFIG, **access.config, **self.config}
+        little = _LITTLE_MEMORY if self.limits else {}
+        config = {**_SAFE_CONFIG, **little, **access.config, **self.config}
         settings = {"GIT_CONFIG_COUNT": str(len(config))}
         for index, (key, value) in enumerate(config.items()):
             settings |= {f"GIT_CONFIG_KEY_{index}": key, f"GIT_CONFIG_VALUE_{index}": value}

@@ -1,10 +1,17 @@
-"""Bounds for a git that talks to a server nobody vouches for: how long it may run, how much it may print."""
+"""Bounds for a git that talks to a server nobody vouches for: how long it may run, how much it may print and hold.
+
+It ends with the thread that started it, however that ends: `setpriv` of util-linux asks the kernel for that, where it
+can. A function of ours between fork and exec could not: in a process with threads it may wait for ever.
+"""
 
 from __future__ import annotations
 
+import functools
 import os
+import re
 import resource
 import selectors
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -19,6 +26,11 @@ from airfreight.errors import ArtifactError, TransientError
 
 _CHUNK = 1 << 16
 _ERROR_BYTES = 1 << 16
+_NO_MEMORY = re.compile(
+    r"^(?:fatal|error): .*(?:[Oo]ut of memory|mmap failed|cannot be mapped)", re.M
+)
+# Each thread would reserve 64 MB for itself, which counts as taken.
+_ENVIRONMENT = {"LANGUAGE": "C", "LC_ALL": "C", "MALLOC_ARENA_MAX": "1"}
 
 
 class LongOutputError(ArtifactError):
@@ -27,11 +39,15 @@ class LongOutputError(ArtifactError):
 
 @dataclass(frozen=True)
 class GitLimits:
-    """Seconds that one run of git may take, bytes that it may print, and bytes of a file that it may write."""
+    """Seconds that one run of git may take, and bytes: that it may print, of a file that it writes, of memory.
+
+    A tree may name itself a thousand times at each of ten levels: git makes a list of all paths before it prints one.
+    """
 
     seconds: float
     output: int = 1 << 26
     file: int = resource.RLIM_INFINITY
+    memory: int = 1 << 31
 
 
 def run_limited(
@@ -39,14 +55,15 @@ def run_limited(
 ) -> tuple[int, str, str]:
     """Return exit code, output without its last newline and errors of `command`, which is killed beyond the limits.
 
-    Raises TransientError for one that takes too long, LongOutputError for one that prints too much, FileNotFoundError
-    where there is no such program. It has a process group of its own: what it started is killed with it.
+    Raises TransientError for one that takes too long, LongOutputError for one that prints too much, ArtifactError for
+    one that needs too much, FileNotFoundError where there is no such program. It has a process group of its own: what
+    it started is killed with it.
     """
     with tempfile.TemporaryFile() as errors:  # a pipe that nobody reads would fill up
         process = subprocess.Popen(  # noqa: S603 no shell reads the arguments
-            command,
+            [*_end_with_us(), *command] if shutil.which(command[0]) else command,
             cwd=place,
-            env={**os.environ, "LANGUAGE": "C", "LC_ALL": "C", **environment},
+            env={**os.environ, **_ENVIRONMENT, **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -55,13 +72,27 @@ def run_limited(
         with process:
             try:
                 resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (limits.file, limits.file))
+                resource.prlimit(process.pid, resource.RLIMIT_AS, (limits.memory, limits.memory))
                 output = _read(process, time.monotonic() + limits.seconds, limits)
             except BaseException:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 raise
-        said = os.pread(errors.fileno(), _ERROR_BYTES, 0)
-    return process.returncode, _text(output).removesuffix("\n"), _text(said)
+        said = _text(os.pread(errors.fileno(), _ERROR_BYTES, 0))
+    if process.returncode and _NO_MEMORY.search(said):
+        raise ArtifactError(f"it needed more than {limits.memory} bytes of memory")
+    return process.returncode, _text(output).removesuffix("\n"), said
+
+
+@functools.cache
+def _end_with_us() -> tuple[str, ...]:
+    """Return what a command begins with to be killed when who started it dies; nothing without setpriv."""
+    command = ("setpriv", "--pdeathsig", "KILL")
+    try:
+        tried = subprocess.run((*command, "true"), check=False, capture_output=True)  # noqa: S603 nobody else's words
+    except FileNotFoundError:
+        return ()
+    return () if tried.returncode else command
 
 
 def _read(process: subprocess.Popen[bytes], deadline: float, limits: GitLimits) -> bytes:

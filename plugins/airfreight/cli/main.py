@@ -99,7 +99,8 @@ def _validate(args: argparse.Namespace, world: World) -> Exit:
     from airfreight.cli.commands import validate
 
     # Seconds: it imports Airflow.
-    from airfreight.compile.project import project_names, project_problems
+    from airfreight.compile.project import project_problems
+    from airfreight.manifests.project import project_names
 
     return validate.run(args, world, project_names, project_problems)
 
@@ -108,7 +109,7 @@ def _plan(args: argparse.Namespace, world: World) -> Exit:
     # Seconds: it imports Airflow, which knows Connections and settings.
     from airfreight.cli.commands import plan
     from airfreight.cli.connection import connected
-    from airfreight.compile.project import project_names
+    from airfreight.manifests.project import project_names
 
     with connected(args, world) as api:
         return plan.run(args, world, api, project_names)
@@ -117,6 +118,6 @@ def _plan(args: argparse.Namespace, world: World) -> Exit:
 def _discover(args: argparse.Namespace, world: World) -> Exit:
     # Seconds: it imports Airflow, which knows Connections and settings.
     from airfreight.cli.commands import discover
-    from airfreight.compile.project import project_names
+    from airfreight.manifests.project import project_names
 
     return discover.run(args, world, project_names)

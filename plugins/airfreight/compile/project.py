@@ -11,7 +11,7 @@ from airfreight.compile.assets import pipeline_assets
 from airfreight.compile.pipeline import pipeline_dag
 from airfreight.compile.warehouse import warehouse_dag
 from airfreight.errors import Location, ManifestError, Problem
-from airfreight.manifests.project import CLUSTER, load_project
+from airfreight.manifests.project import load_project, project_names
 from airfreight.operators.pipeline import PipelineRuntime
 from airfreight.sources.custom import GROUP as SUBSCRIPTIONS
 from airfreight.sources.custom import subscription_registry
@@ -33,15 +33,6 @@ def project_dags(pipelines: Path, name: str) -> list[DAG]:
         dags.append(pipeline_dag(runtime))
         dags += [warehouse_dag(runtime, warehouse) for warehouse in pipeline.warehouses]
     return dags
-
-
-def project_names(pipelines: Path) -> list[str]:
-    """Return the names of all projects."""
-    return sorted(
-        folder.name
-        for folder in pipelines.iterdir()
-        if folder.is_dir() and folder.name != CLUSTER and not folder.name.startswith(".")
-    )
 
 
 def project_problems(pipelines: Path, name: str) -> tuple[Problem, ...]:

@@ -80,7 +80,9 @@ def _connection(project: LoadedProject, source: Source) -> str:
     kind = source.credential_kind
     if not kind:
         return ""
-    return find_connection(project.credentials, project.name, kind, source.credential_url) or ""
+    return (
+        find_connection(project.credentials, project.connections, kind, source.credential_url) or ""
+    )
 
 
 def warehouse_dag(runtime: PipelineRuntime, warehouse: Warehouse) -> DAG:
@@ -151,7 +153,7 @@ def _sensor(runtime: PipelineRuntime, warehouse: Warehouse, watch: Asset) -> Fre
     return FreightSensor(
         task_id=DISCOVER,
         warehouse=warehouse,
-        project=project.name,
+        connections=project.connections,
         credentials=project.credentials,
         register=register,
         watch=watch,

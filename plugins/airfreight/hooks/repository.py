@@ -12,6 +12,7 @@ from airflow.sdk.log import mask_secret
 from airfreight.artifacts.tokens.cache import TokenCache
 from airfreight.errors import SettingsError
 from airfreight.hooks.configuration import read_settings
+from airfreight.model.connections import ConnectionIds
 from airfreight.model.credential import Credential
 from airfreight.model.project import RepositoryCredential
 from airfreight.runtime.credentials import find_connection
@@ -125,14 +126,16 @@ def access_of(credential: Credential | None, settings: Settings) -> Access:
 class ConnectionCredentials:
     """Finds the login for a repository among a project's credentials; steps see nothing else of Airflow."""
 
-    def __init__(self, project: str, credentials: Sequence[RepositoryCredential]) -> None:
-        self._project = project
+    def __init__(self, ids: ConnectionIds, credentials: Sequence[RepositoryCredential]) -> None:
+        self._ids = ids
         self._credentials = credentials
 
     def find(self, kind: str, url: str) -> Credential | None:
         """Return the login of `kind` (git, helm, image) for `url`, or None for an anonymous visit."""
-        connection_id = find_connection(self._credentials, self._project, kind, url)
-        return RepositoryHook(connection_id or "", Repository(kind, url, self._project)).get_conn()
+        connection_id = find_connection(self._credentials, self._ids, kind, url)
+        return RepositoryHook(
+            connection_id or "", Repository(kind, url, self._ids.project or "")
+        ).get_conn()
 
     def access(self, source: Source) -> Access:
         """Return what a task may use to look at a source."""

@@ -99,8 +99,3 @@ def promotion_name(stage: str, ulid: str, freight: str) -> str:
 
 PROMOTION_NAME = r"[^/]+\.[0-9a-z]{26}\.[0-9a-f]{7}"
 """What every Promotion's name matches."""
-
-
-def connection_prefixes(project: str) -> tuple[str, str]:
-    """Return what the Connection ids that a project may use begin with."""
-    return f"airfreight_{re.sub(r'[^0-9a-z]', '_', project)}_", "airfreight_shared_"

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 
 from airfreight.errors import ExpressionError, SettingsError
 from airfreight.expr.gofloat import parse_float
+from airfreight.model.connections import SHARED_PREFIX, ConnectionIds
 from airfreight.model.credential import Credential
 from airfreight.model.masking import mask
-from airfreight.model.naming import connection_prefixes
 from airfreight.model.project import RepositoryCredential
 from airfreight.runtime.credentials import own_connection
 from airfreight.runtime.functions import Data
@@ -24,11 +24,11 @@ class ConnectionSecrets:
 
     def __init__(
         self,
-        project: str,
+        ids: ConnectionIds,
         credentials: Iterable[RepositoryCredential],
         read: Callable[[str], Credential | None],
     ) -> None:
-        self._project = project
+        self._ids = ids
         known = tuple(credentials)
         self._own = {credential.name: credential for credential in known if not credential.shared}
         self._shared = {credential.name: credential for credential in known if credential.shared}
@@ -49,11 +49,10 @@ class ConnectionSecrets:
         A Secret of the project that names a shared Connection counts as one where none in `_cluster/` has its name.
         """
         credential = self._shared.get(name) or self._own.get(name)
-        _, shared = connection_prefixes(self._project)
         if (
             credential is None
             or credential.cred_type != "generic"
-            or not credential.connection_id.startswith(shared)
+            or not credential.connection_id.startswith(SHARED_PREFIX)
         ):
             return {}
         return self._login(credential)
@@ -65,7 +64,7 @@ class ConnectionSecrets:
 
     def _login(self, credential: RepositoryCredential) -> Data:
         try:
-            connection_id = own_connection(credential.connection_id, self._project)
+            connection_id = own_connection(credential.connection_id, self._ids)
             login = self._logins.get(connection_id) or self._read(connection_id)
         except SettingsError as error:
             raise ExpressionError(f"secret {credential.name!r}: {error}") from error

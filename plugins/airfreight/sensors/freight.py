@@ -13,6 +13,7 @@ from airfreight.errors import AuthenticationError, ExpressionError, RefusedError
 from airfreight.hooks.configuration import read_settings
 from airfreight.hooks.repository import ConnectionCredentials
 from airfreight.hooks.state_store import AssetStateStore
+from airfreight.model.connections import ConnectionIds
 from airfreight.model.freight import Freight, FreightContent
 from airfreight.model.project import RepositoryCredential
 from airfreight.model.warehouse import Warehouse
@@ -34,7 +35,7 @@ class FreightSensor(BaseSensorOperator):
     never overtakes what was found live. A person's run may choose the artifacts (`runtime.assembly`).
 
     :param warehouse: the Warehouse.
-    :param project: the project's name.
+    :param connections: the Connections that the project may use.
     :param credentials: the project's credentials, of which the first that names the repository opens it.
     :param register: the asset whose state store is the Warehouse's register.
     :param stages: the assets of the Stages that the Warehouse feeds; what they hold, promote or ask about is kept.
@@ -46,7 +47,7 @@ class FreightSensor(BaseSensorOperator):
         self,
         *,
         warehouse: Warehouse,
-        project: str,
+        connections: ConnectionIds,
         credentials: tuple[RepositoryCredential, ...],
         register: Asset,
         watch: Asset,
@@ -56,7 +57,7 @@ class FreightSensor(BaseSensorOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.warehouse = warehouse
-        self.project = project
+        self.connections = connections
         self.credentials = credentials
         self.register = register
         self.watch = watch
@@ -93,7 +94,7 @@ class FreightSensor(BaseSensorOperator):
         return self._register(content, found, as_of, context)
 
     def _discover(self, as_of: datetime | None, limit: int | None) -> Discovery:
-        finder = ConnectionCredentials(self.project, self.credentials)
+        finder = ConnectionCredentials(self.connections, self.credentials)
         sources = [source_of(subscription) for subscription in self.warehouse.subscriptions]
         return asyncio.run(discover(sources, finder.access, as_of=as_of, limit=limit))
 

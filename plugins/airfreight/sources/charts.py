@@ -24,6 +24,7 @@ from airfreight.artifacts.semver import Constraint
 from airfreight.errors import ArtifactError, NotFoundError, VersionError
 from airfreight.model.freight import ChartArtifact
 from airfreight.model.subscription import ChartSubscription
+from airfreight.model.urls import has_plain_host
 from airfreight.sources.backoff import Backoff
 from airfreight.sources.base import Access, Discovered, Fault, Found, Rejected
 from airfreight.sources.egress import egress_of
@@ -43,6 +44,10 @@ def check(subscription: ChartSubscription) -> Iterator[Fault]:
     elif "@" in host:
         hint = "put the login into a Connection that a Secret of the type helm names"
         yield Fault(("repoURL",), "expected a URL without a login", hint)
+    elif not has_plain_host(url):
+        yield Fault(
+            ("repoURL",), "expected a host in ASCII", "write xn--… for a name in other letters"
+        )
     elif url.startswith(_OCI):
         yield from _check_registry(url, name)
     elif not host:

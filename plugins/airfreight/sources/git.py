@@ -74,7 +74,9 @@ class GitSource:
         Asks the server only where a change concerns this subscription and nobody has fetched it yet. Raises
         ArtifactError.
         """
-        return await self._mark(RemoteRefs.from_json(seen), self._repository(access), access)
+        key = (self._subscription, access.credential)
+        async with self._backoff.attempt(key, most=access.settings.repository_backoff):
+            return await self._mark(RemoteRefs.from_json(seen), self._repository(access), access)
 
     async def discover(self, access: Access, *, limit: int, as_of: datetime | None) -> Found:
         """Look thoroughly; `as_of` goes by the committer's date on a branch, by the creator's of tags."""

@@ -18,7 +18,12 @@ from airfreight.artifacts.image_repository import (
     Trust,
 )
 from airfreight.artifacts.images import existed, explain_of
-from airfreight.artifacts.oci.protocol import Platform, is_tag, parse_reference
+from airfreight.artifacts.oci.protocol import (
+    Platform,
+    is_tag,
+    is_this_machine,
+    parse_reference,
+)
 from airfreight.artifacts.semver import Constraint
 from airfreight.errors import ArtifactError, VersionError
 from airfreight.model.freight import ImageArtifact
@@ -184,8 +189,12 @@ class ImageSource:
         verify = not subscription.insecure_skip_tls_verify
         limits = RegistryLimits.of(settings)
         trust = Trust(by_tag=by_tag, seconds=settings.newest_build_recheck, verified=verify)
+        reference = parse_reference(subscription.repo_url)
+        # A registry elsewhere leads nobody to this machine, by no realm and no redirect.
+        loopback = settings.allow_loopback or is_this_machine(reference.host)
         async with registry_client(
             subscription.repo_url,
+            allow_loopback=loopback,
             credential=access.credential,
             allow_credentials_over_http=settings.allow_credentials_over_http,
             verify_tls=verify,
@@ -193,7 +202,7 @@ class ImageSource:
         ) as client:
             repository = ImageRepository(
                 client,
-                parse_reference(subscription.repo_url).repository,
+                reference.repository,
                 DiskCache(access.cache, size=settings.repository_cache_size),
                 platform=subscription.platform,
                 trust=trust,

@@ -21,7 +21,11 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
+from airfreight.artifacts.yaml_depth import DepthError, within_depth
 from airfreight.errors import ArtifactError
+
+# Charts with all their metadata have ten; libyaml's time grows with the square of the depth.
+_MAX_DEPTH = 100
 
 ChartVersions = dict[str, str]
 """The versions of one chart, as they are written, each with the text of its `created`; empty where there is none."""
@@ -49,9 +53,12 @@ def read_index(pieces: Iterable[bytes], where: str) -> Iterator[tuple[str, Chart
 
     Takes some microseconds for each word, so that large ones belong in a thread.
     """
-    events: Iterator[Event] = iter(yaml.parse(_Pieces(pieces), Loader=yaml.CSafeLoader))
+    parsed = yaml.parse(_Pieces(pieces), Loader=yaml.CSafeLoader)
+    events: Iterator[Event] = within_depth(parsed, _MAX_DEPTH)
     try:
         yield from _read_document(events, where)
+    except DepthError as error:
+        raise ArtifactError(f"{where} is no index of charts: {error}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         place = getattr(error, "problem_mark", None)
         line = f" at line {place.line + 1}" if place else ""

@@ -14,6 +14,7 @@ import httpx
 
 from airfreight.artifacts.guarded_http import send_following
 from airfreight.artifacts.hosting.protocol import Answer, Call, Exchange, HostingService, Pause
+from airfreight.artifacts.unpacking import body_of
 from airfreight.errors import (
     ArtifactError,
     AuthenticationError,
@@ -89,7 +90,11 @@ class HostingClient:
 
     def _exchange(self, call: Call) -> tuple[httpx.Response, bytes]:
         login = self._login
-        named = {"User-Agent": "airfreight", **self.service.headers(login)}
+        named = {
+            "User-Agent": "airfreight",
+            "Accept-Encoding": "gzip",
+            **self.service.headers(login),
+        }
         # As bytes: httpx takes no text beyond ASCII, and a password may be any.
         headers = [(name.encode(), value.encode()) for name, value in named.items()]
         try:
@@ -200,8 +205,7 @@ def _send(exchange: Exchange[T], answer: Answer) -> Call | Pause:
 def _read(response: httpx.Response) -> bytes:
     content = bytearray()
     try:
-        # Counted after decompression: a small answer may unpack to a huge one.
-        for chunk in response.iter_bytes():
+        for chunk in body_of(response):
             content += chunk
             if len(content) > _MOST_BYTES:
                 raise ArtifactError(f"{response.url.host} sent more than {_MOST_BYTES} bytes")

@@ -2,7 +2,7 @@
 
 Where a credential goes: Basic to the registry's own host; for Bearer to the token realm, if that is
 reached over https or is the registry's own host and scheme. Over plain http it goes nowhere unless
-`allow_over_http` is set.
+`allow_over_http` is set, and no realm is asked that way but the registry's own.
 """
 
 from __future__ import annotations
@@ -111,6 +111,7 @@ class Logins:
         where = _place_of(realm)
         if not where:
             raise AuthenticationError(f"{self._host} names a token realm that is no address")
+        self._check_plain_http(realm)
         credential = self.credential if self._may_receive(realm) else None
         auth = (credential.username, credential.password) if credential else None
         asked_at = self._clock()
@@ -119,6 +120,16 @@ class Logins:
         if not isinstance(token, str) or not token.isprintable():
             raise AuthenticationError(f"{where} sent no token for {self._host}")
         return Login(f"Bearer {token}", auth is not None, asked_at + _lifetime(document))
+
+    def _check_plain_http(self, realm: str) -> None:
+        # A stranger's registry could have us ask whatever answers within our network.
+        if urlsplit(realm).scheme == "http" and not self._is_own(realm):
+            raise AuthenticationError(
+                f"{self._host} names a token realm at another place over plain http; it is not asked"
+            )
+
+    def _is_own(self, url: str) -> bool:
+        return urlsplit(url)[:2] == urlsplit(self._base)[:2]
 
     def _token_url(self, realm: str, parameters: Mapping[str, str], repository: str) -> str:
         own = f"repository:{repository}:{self._actions}"
@@ -134,8 +145,7 @@ class Logins:
 
     def _may_receive(self, url: str) -> bool:
         """Whether the credential may be sent there; the module says by which rule."""
-        origin, own = urlsplit(url), urlsplit(self._base)
-        return origin.scheme == "https" or (self._allow_over_http and origin[:2] == own[:2])
+        return urlsplit(url).scheme == "https" or (self._allow_over_http and self._is_own(url))
 
 
 def _place_of(realm: str) -> str:

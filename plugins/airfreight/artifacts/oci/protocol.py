@@ -31,6 +31,7 @@ _CHALLENGE_PARAMETER = re.compile(r'([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,
 _NEXT_LINK = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next"?', re.IGNORECASE)
 _MOST_VALUES = 200_000
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_HOST = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _CREATED_KEYS = ("org.opencontainers.image.created", "org.label-schema.build-date")
 
@@ -51,7 +52,10 @@ def parse_reference(repo_url: str) -> Reference:
     first, slash, rest = repo_url.partition("/")
     names_host = bool(slash) and ("." in first or ":" in first or first == "localhost")
     host, path = (first, rest) if names_host else ("docker.io", repo_url)
-    if not re.fullmatch(r"[a-z0-9]+(?:(?:[._/]|__|-+)[a-z0-9]+)*", path):
+    # A host in other letters is another one for the HTTP client than for who looks for its login.
+    if not _HOST.fullmatch(host) or not re.fullmatch(
+        r"[a-z0-9]+(?:(?:[._/]|__|-+)[a-z0-9]+)*", path
+    ):
         raise ArtifactError(
             f"not an image repository: {repo_url[:200]!r}; expected one such as ghcr.io/acme/web"
         )

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import httpx
 
+from airfreight.artifacts.documents import validator_of
 from airfreight.artifacts.oci import protocol
 from airfreight.artifacts.oci.session import Answer, Question
 from airfreight.errors import ArtifactError, TransientError
@@ -106,7 +107,7 @@ class _Reader:
         # In a thread: a registry may send fifty thousand tags as one page.
         tags = await asyncio.to_thread(_tags, answer.body, self.where)
         page = _Page(tags, protocol.next_page(answer.headers.get("link", ""), answer.url))
-        validator = answer.headers.get("etag", "")
+        validator = validator_of(answer.headers, "etag")
         if self.pages and validator:
             await self.pages.put(url, {"etag": validator, "tags": page.tags, "next": page.next})
         return page

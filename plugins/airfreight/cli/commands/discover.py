@@ -33,7 +33,7 @@ def run(args: argparse.Namespace, world: World, project_names: Callable[[Path], 
     chosen_projects(args.pipelines, [args.project], project_names)
     project = load_project(args.pipelines, args.project, step_registry())
     warehouse = _warehouse(project, args.warehouse)
-    finder = ConnectionCredentials(project.name, project.credentials)
+    finder = ConnectionCredentials(project.connections, project.credentials)
     sources = [source_of(subscription) for subscription in warehouse.subscriptions]
     found = asyncio.run(discover(sources, finder.access, as_of=_moment(args.as_of)))
     outcome = _outcome(warehouse, found)
