@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from airfreight.artifacts.tags import select_tags
+from airfreight.artifacts.tags import explain_tags
 
 
 def main() -> None:
@@ -18,7 +18,7 @@ def main() -> None:
     runs = []
     for _ in range(5):
         started = time.perf_counter()
-        taken = select_tags(tags, strategy="SemVer", constraint="^1.2 || >=3 <4", ignore=["rc"])
+        taken, _ = explain_tags(tags, strategy="SemVer", constraint="^1.2 || >=3 <4", ignore=["rc"])
         runs.append(time.perf_counter() - started)
     print(f"{len(tags)} tags, {len(taken)} taken: {min(runs):.3f} s")
 

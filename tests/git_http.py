@@ -6,11 +6,14 @@ import base64
 import json
 import os
 import shutil
+import socket
 import ssl
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -52,6 +55,9 @@ class GitHttpServer:
     With `tls` it speaks https; `variables` are those of Git's server program. `redirects` sends a repository's requests
     to another base URL; `authorizations` is every such header that came. `api` answers what comes below /api/: it gets
     method, path with query, headers, body; returns status and JSON.
+
+    `listings` counts who asked for refs, a fetch included; `packs` counts packs sent, `sent` the bytes of all answers.
+    Faults: `status` answers everything; `cut` ends each answer after so many bytes; `drip` sends a byte and waits.
     """
 
     def __init__(
@@ -65,6 +71,12 @@ class GitHttpServer:
         self.redirects: dict[str, str] = {}
         self.authorizations: list[str] = []
         self.api: Api | None = None
+        self.listings = 0
+        self.packs = 0
+        self.sent = 0
+        self.status = 0
+        self.cut: int | None = None
+        self.drip = 0.0
         self.variables: dict[str, str] = {}
         self._server = ThreadingHTTPServer(
             ("127.0.0.1", 0), type("Handler", (_Handler,), {"git": self})
@@ -165,10 +177,13 @@ class _Handler(BaseHTTPRequestHandler):
                 self._ask(self.git.api, body)
             return
         self.git.writes += "git-receive-pack" in self.path
+        self.git.listings += self.path.endswith("/info/refs?service=git-upload-pack")
         name = self.path.split("/")[1].removesuffix(".git")
         if name in self.git.redirects:
             rest = self.path.split("/", 2)[2]
             self._plain(302, {"Location": f"{self.git.redirects[name]}/{rest}"})
+        elif self.git.status:
+            self._plain(self.git.status, {})
         elif not self.git.accepts(authorization):
             self._plain(401, {"WWW-Authenticate": 'Basic realm="git"'})
         elif self.git.read_only and "git-receive-pack" in self.path:
@@ -228,4 +243,15 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(key, value)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content)
+        self.git.packs += b"packfile\n" in content[:100_000]
+        self.git.sent += len(content)
+        self._write(content)
+
+    def _write(self, content: bytes) -> None:
+        with suppress(OSError):  # a client that had enough of it
+            for byte in content if self.git.drip else b"":
+                self.wfile.write(bytes([byte]))
+                time.sleep(self.git.drip)
+            self.wfile.write(b"" if self.git.drip else content[: self.git.cut])
+            if self.git.cut is not None and self.git.cut < len(content):
+                self.connection.shutdown(socket.SHUT_RDWR)

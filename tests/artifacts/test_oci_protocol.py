@@ -23,6 +23,7 @@ CREATED = "org.opencontainers.image.created"
         ("ghcr.io/acme/web", "ghcr.io", "acme/web"),
         ("localhost:5000/web", "localhost:5000", "web"),
         ("localhost/web", "localhost", "web"),
+        ("[::1]:5000/web", "[::1]:5000", "web"),
     ],
 )
 def test_a_repository_is_found_at_its_host(repo_url, host, repository):
@@ -30,7 +31,20 @@ def test_a_repository_is_found_at_its_host(repo_url, host, repository):
 
 
 @pytest.mark.parametrize(
-    "repo_url", ["", "https://ghcr.io/a", "ghcr.io/a/../b", "ghcr.io/a?x", "ghcr.io/a:1", "A/b"]
+    "repo_url",
+    [
+        "",
+        "https://ghcr.io/a",
+        "ghcr.io/a/../b",
+        "ghcr.io/a?x",
+        "ghcr.io/a:1",
+        "A/b",
+        "registry.g\u0130tlab.com/a",
+        "gh\u00adcr.io/a",
+        "ghcr.io\t/a",
+        "robot@ghcr.io/a",
+        "ghcr.io:\u0665/a",
+    ],
 )
 def test_what_is_no_repository_is_refused(repo_url):
     with pytest.raises(ArtifactError, match="not an image repository"):
@@ -75,6 +89,16 @@ def test_the_next_page_is_read_from_the_link(header, expected):
 def test_a_next_page_elsewhere_is_refused(target):
     with pytest.raises(ArtifactError, match="another host"):
         protocol.next_page(f'<{target}>; rel="next"', "https://r.example/v2/a/tags/list")
+
+
+def test_a_next_page_whose_address_is_none_is_refused():
+    with pytest.raises(ArtifactError, match=r"^r\.example names a next page by an address that is"):
+        protocol.next_page('<http://[x>; rel="next"', "https://r.example/v2/a/tags/list")
+
+
+@pytest.mark.parametrize("text", ["9999-12-31T23:59:59-01:00", "0001-01-01T00:00:00+01:00"])
+def test_a_moment_that_is_none_in_utc_is_none(text):
+    assert protocol.read_moment(text) is None
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airfreight.artifacts.tags import select_tags
+from airfreight.artifacts.tags import explain_tags
 from airfreight.errors import ArtifactError, VersionError
 from tests.rows import check_rows
 
@@ -19,18 +19,18 @@ CATASTROPHIC = ["(a+)+$b", "(x+x+)+y", r"(\w+\s?)*$!", "(a|b)*a(a|b){20}c"]
 @pytest.mark.parametrize("field", ["allow", "ignore"])
 def test_no_expression_makes_a_selection_catastrophic(pattern, field):
     tags = ["ab" * 60 + str(number) for number in range(2000)]
-    kept = select_tags(tags, strategy="Lexical", **{field: [pattern]})
+    kept, _ = explain_tags(tags, strategy="Lexical", **{field: [pattern]})
     assert len(kept) == (2000 if field == "ignore" else 0)
 
 
 def test_a_selection_that_takes_too_long_is_given_up():
     tags = ["ab" * 60 + str(number) for number in range(50_000)]
     with pytest.raises(ArtifactError, match="make allowTagsRegexes and ignoreTagsRegexes simpler"):
-        select_tags(tags, strategy="Lexical", allow=["(.?){900}c"])
+        explain_tags(tags, strategy="Lexical", allow=["(.?){900}c"])
 
 
 def select(row) -> list[str]:
-    return select_tags(
+    selected, _ = explain_tags(
         row["tags"],
         strategy=row["strategy"],
         constraint=row.get("constraint", ""),
@@ -38,6 +38,7 @@ def select(row) -> list[str]:
         allow=row["allow"],
         ignore=row["ignore"],
     )
+    return selected
 
 
 def test_tags_are_offered_in_kargos_order():
@@ -58,7 +59,7 @@ def test_a_bad_constraint_or_expression_is_refused(capfd):
 
 def test_an_unknown_strategy_names_those_that_exist():
     with pytest.raises(ArtifactError, match="SemVer and Lexical"):
-        select_tags([], strategy="Newest")
+        explain_tags([], strategy="Newest")
 
 
 TAGS = st.lists(
@@ -73,11 +74,11 @@ TAGS = st.lists(
 @given(TAGS, st.randoms(use_true_random=False), st.sampled_from(["SemVer", "Lexical"]))
 def test_the_order_of_tags_is_that_of_no_registry(tags, random, strategy):
     shuffled = random.sample(tags, len(tags))
-    assert select_tags(shuffled, strategy=strategy, strict=False) == select_tags(
-        tags, strategy=strategy, strict=False
-    )
+    selected, _ = explain_tags(shuffled, strategy=strategy, strict=False)
+    assert selected == explain_tags(tags, strategy=strategy, strict=False)[0]
 
 
 @pytest.mark.parametrize("strategy", ["SemVer", "Lexical"])
 def test_a_tag_that_is_no_text_is_no_failure(strategy):
-    assert select_tags(["\ud800", "1.0.0"], strategy=strategy, ignore=["x"])[-1:] == (["1.0.0"])
+    selected, _ = explain_tags(["\ud800", "1.0.0"], strategy=strategy, ignore=["x"])
+    assert selected[-1:] == ["1.0.0"]

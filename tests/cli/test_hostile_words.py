@@ -48,6 +48,8 @@ COMMANDS = {
     "get promotions": ["get", "promotions", "--stage={}"],
     "get promotions --name": ["get", "promotions", "--name=x{}"],
     "refresh": ["refresh", "warehouse", "--", "{}"],
+    "assemble": ["assemble", "--artifact=a=1", "--", "{}"],
+    "discover --pipelines": ["discover", "shop", "web", "--pipelines=/nowhere/{}"],
     "approve --stage": ["approve", "--freight=a", "--stage={}"],
     "approve --freight": ["approve", "--freight={}", "--stage=dev"],
     "promote --stage": ["promote", "--freight=a", "--stage={}"],

@@ -172,12 +172,14 @@ def test_airflow_finds_the_package_by_its_plugins_folder_alone_and_runs_none_of_
     deployment.project("shop", "checksum", "copy")
     (deployment.plugins / "more.dist-info").mkdir()
     (deployment.plugins / "more.dist-info" / "entry_points.txt").write_text(
-        "[airfreight.steps]\ncopy = more:CopyStep\n"
+        "[airfreight.steps]\ncopy = more:CopyStep\n[airfreight.subscriptions]\npypi = more:PypiKind\n"
     )
     told = deployment.python("-c", IN_AIRFLOW, str(deployment.pipelines), on_path=False)
     assert told.splitlines()[-4:] == [
         "errors of plugins {}",
         "run as plugins []",
         "shop.pipeline.shop shop.warehouse.shop",
-        "airfreight.steps:1:1: step kind 'copy' of more:CopyStep is built in; rename the entry point",
+        "airfreight.steps:1:1: step kind 'copy' of more:CopyStep is built in; rename the entry point "
+        "airfreight.subscriptions:1:1: subscription kind 'pypi' of more:PypiKind is built in; "
+        "rename the entry point",
     ]

@@ -19,6 +19,7 @@ from airfreight.artifacts.argocd.kubernetes import KubernetesApplications
 from airfreight.artifacts.argocd.rest import RestApplications
 from airfreight.errors import SettingsError, TransientError
 from airfreight.hooks.argocd import ArgocdHook, open_argocd
+from airfreight.model.connections import ConnectionIds
 from airfreight.runtime.settings import Settings
 from tests.argocd_server import TOKEN, ArgocdServer, kubeconfig, serving
 
@@ -222,7 +223,7 @@ def test_a_connection_that_leads_nowhere_says_so_and_shows_no_login(
 def test_a_project_reaches_only_a_connection_of_its_own(connection_id: str, message: str) -> None:
     with (
         pytest.raises(SettingsError, match=message),
-        open_argocd("shop", connection_id, Settings()),
+        open_argocd(ConnectionIds("shop"), connection_id, Settings()),
     ):
         pass
 
@@ -232,5 +233,5 @@ def test_the_setting_lets_a_login_travel_over_plain_http(
 ) -> None:
     connect(host=server.url, password=TOKEN)
     settings = Settings(allow_credentials_over_http=True)
-    with open_argocd("shop", CONNECTION, settings) as door:
+    with open_argocd(ConnectionIds("shop"), CONNECTION, settings) as door:
         assert len(door.select("argocd", "!gone")) == 1

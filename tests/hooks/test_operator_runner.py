@@ -11,6 +11,7 @@ from airflow.sdk.log import mask_secret
 
 from airfreight.errors import RetryableStepError, TerminalStepError
 from airfreight.hooks.operator_runner import OperatorRunner
+from airfreight.model.connections import ConnectionIds
 from airfreight.model.waiting import Event, Happened
 from airfreight.steps.base import StepResult
 from tests.hooks import operators
@@ -50,7 +51,11 @@ class Task:
         self.store = Store()
         context: Any = {"ti": self.instance, "task_state_store": self.store}
         self.runner = OperatorRunner(
-            ALLOWED if allowed is None else allowed, "shop", "p", context, logging.getLogger("t")
+            ALLOWED if allowed is None else allowed,
+            ConnectionIds("shop"),
+            "p",
+            context,
+            logging.getLogger("t"),
         )
 
     def run(

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from airfreight.hooks.repository import ConnectionCredentials
+from airfreight.model.connections import ConnectionIds
 from airfreight.model.credential import Credential
 from airfreight.model.project import RepositoryCredential
 
@@ -46,6 +47,6 @@ def test_the_login_of_a_connection_is(
 ) -> None:
     text = json.dumps({"conn_type": "generic", **fields})
     monkeypatch.setenv("AIRFLOW_CONN_AIRFREIGHT_SHOP_APP", text)
-    found = ConnectionCredentials("shop", [SECRET]).find("git", URL)
+    found = ConnectionCredentials(ConnectionIds("shop"), [SECRET]).find("git", URL)
     assert found == credential
     assert not any(secret in repr(found) for secret in ("hunter2", "PRIVATE", "KEY"))

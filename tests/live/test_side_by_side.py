@@ -20,7 +20,8 @@ def doubled(world: World) -> Iterator[World]:
 
 
 def test_the_path_and_ten_discoveries_give_one_run_a_freight(doubled: World) -> None:
-    """Guards: the unique run id, and the shared stream: no repository is polled more than once by each triggerer."""
+    """Guards: the register's `run/<freight>` and, behind it, the run id that follows from the Freight; the shared
+    stream: no repository is polled more than once by each triggerer."""
     start = time.monotonic()
     travel_to_prod(doubled, "double")
     discover_ten_times(doubled, "double")

@@ -13,6 +13,7 @@ from airfreight.manifests.kinds import read_manifest
 from airfreight.manifests.nodes import read_documents
 from airfreight.manifests.project import LoadedProject, load_project
 from airfreight.manifests.steps import IN_STEPS, IN_VARS
+from airfreight.model.connections import ConnectionIds
 from airfreight.runtime.functions import Scope, functions
 from airfreight.steps.installed import step_registry
 
@@ -250,7 +251,7 @@ def test_any_content_of_any_kind_is_read_or_explained(
     except ManifestError:
         return
     for document in documents:
-        reading = read_manifest(document, "dev", REGISTRY)
+        reading = read_manifest(document, ConnectionIds("dev"), REGISTRY)
         found = reading.manifest.resource.found.problems if reading.manifest else reading.problems
         assert reading.manifest is not None or found
 
@@ -312,9 +313,9 @@ MAIL = {"from": "a@b.c", "host": "mail", "port": 25}
         (None, {"smtp": MAIL}, None),
         (None, {"slack": SLACK}, "required annotation is missing"),
         (None, {"smtp": MAIL, "secretRef": {"name": "x"}}, "required annotation is missing"),
-        ("airfreight_shop_slack", {"slack": SLACK}, "expected a Connection that projects share"),
-        ("airfreight__slack", {"slack": SLACK}, "expected a Connection that projects share"),
-        ("aws_default", {"smtp": MAIL}, "expected a Connection that projects share"),
+        ("airfreight_shop_slack", {"slack": SLACK}, "its Connections begin with airfreight_shared_"),
+        ("airfreight__slack", {"slack": SLACK}, "its Connections begin with airfreight_shared_"),
+        ("aws_default", {"smtp": MAIL}, "its Connections begin with airfreight_shared_"),
     ],
     ids=["slack", "with a Secret", "open mail", "no token", "no login", "a project's", "no project's", "another"],
 )  # fmt: skip
@@ -339,3 +340,96 @@ def test_a_broken_cluster_file_disables_only_stages_that_send_to_a_cluster_chann
     project = load(tmp_path, warehouse("web"), *stages, cluster="a: [")
     assert list(project.disabled) == ["Stage dev"]
     assert "a file of _cluster/ cannot be read" in project.disabled["Stage dev"][0].message
+
+
+def repository_secret(name: str, connection: str, **metadata: Any) -> str:
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": name,
+            "labels": {"kargo.akuity.io/cred-type": "git"},
+            "annotations": {"airfreight/connection": connection},
+            **metadata,
+        },
+        "stringData": {"repoURL": "https://github.com/acme/app"},
+    }
+    return json.dumps(manifest) + "\n"
+
+
+def test_a_secret_in_cluster_is_every_projects_beside_one_of_its_own_name(tmp_path: Path) -> None:
+    shared = repository_secret("git", "airfreight_shared_git", namespace="kargo-shared-resources")
+    own = repository_secret("git", "airfreight_shop_git")
+    project = load(tmp_path, warehouse("web"), own, cluster=shared)
+    assert project.problems == ()
+    assert {(one.connection_id, one.shared) for one in project.credentials} == {
+        ("airfreight_shop_git", False),
+        ("airfreight_shared_git", True),
+    }
+
+
+def test_a_secret_in_cluster_names_a_connection_that_all_projects_share(tmp_path: Path) -> None:
+    project = load(
+        tmp_path, warehouse("web"), cluster=repository_secret("git", "airfreight_shop_git")
+    )
+    (problem,) = project.problems
+    assert problem.message == (
+        "what all projects share may not use Connection 'airfreight_shop_git'; "
+        "its Connections begin with airfreight_shared_"
+    )
+    assert "airflow connections add airfreight_shared_git " in problem.hint
+    assert (problem.location.file, project.credentials) == ("_cluster/tasks.yaml", ())
+
+
+BESIDE = {
+    "a Secret": "airfreight_shop_payments_gitops",
+    "a Secret that names a shared Connection": "airfreight_shared_tools_git",
+}
+
+
+@pytest.mark.parametrize("connection_id", BESIDE.values(), ids=BESIDE)
+def test_a_connection_of_a_longer_name_is_that_projects(tmp_path: Path, connection_id: str) -> None:
+    for name in ("shop-payments", "shared.tools"):
+        (tmp_path / name).mkdir()
+    secret = repository_secret("git", connection_id)
+    project = load(tmp_path, warehouse("web"), secret)
+    (problem,) = project.problems
+    assert f"project shop may not use Connection {connection_id!r}; what begins with" in str(
+        problem
+    )
+    assert (problem.location.file, project.credentials) == ("shop/all.yaml", ())
+    assert project.connections.refusal(connection_id)
+
+
+def test_what_all_projects_share_names_no_connection_of_a_project(tmp_path: Path) -> None:
+    (tmp_path / "shared.tools").mkdir()
+    secret = repository_secret("git", "airfreight_shared_tools_git")
+    (problem,) = load(tmp_path, warehouse("web"), cluster=secret).problems
+    assert problem.message.endswith(
+        "what begins with airfreight_shared_tools_ belongs to project shared.tools"
+    )
+
+
+def test_the_project_of_the_longer_name_uses_its_connections(tmp_path: Path) -> None:
+    (tmp_path / "sho").mkdir()
+    (tmp_path / "shop-payments").mkdir()
+    secret = repository_secret("git", "airfreight_shop_git")
+    assert load(tmp_path, warehouse("web"), secret).problems == ()
+
+
+@pytest.mark.parametrize("name", ["shop.payments", "shop-payments"])
+def test_projects_that_would_have_the_same_connections_are_refused(
+    tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "shop.payments").mkdir()
+    (tmp_path / "shop-payments").mkdir()
+    with pytest.raises(ManifestError, match="its Connections would be those of project shop"):
+        load_project(tmp_path, name, REGISTRY)
+
+
+def test_no_project_is_called_shared(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    with pytest.raises(
+        ManifestError, match="its Connections would be those that all projects share"
+    ):
+        load_project(tmp_path, "shared", REGISTRY)

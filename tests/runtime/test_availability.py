@@ -221,6 +221,15 @@ def test_the_candidate_is_the_newest_that_is_available(pipeline):
     assert behind.entry.name == verified.name
 
 
+def test_what_a_person_put_together_is_no_candidate(pipeline):
+    found = pipeline.find("1.0.0")
+    warehouse = pipeline.registers.warehouses["web"]
+    warehouse.register(content("0.9.0"), at(5), by_hand=True)
+    newest = candidate(stage("dev"), WEB, pipeline.registers, at(9))
+    assert newest.entry is not None
+    assert newest.entry.name == found.name
+
+
 def test_of_two_found_at_once_the_greater_name_is_the_candidate(pipeline):
     names = [pipeline.find(version).name for version in ("1.0.0", "1.1.0", "1.2.0", "1.3.0")]
     found = candidate(stage("dev"), WEB, pipeline.registers, START)

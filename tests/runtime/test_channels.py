@@ -8,6 +8,7 @@ import pytest
 
 from airfreight.errors import SettingsError
 from airfreight.model.channel import MessageChannel
+from airfreight.model.connections import ConnectionIds
 from airfreight.model.credential import Credential
 from airfreight.model.project import RepositoryCredential
 from airfreight.runtime.channels import ProjectChannels
@@ -27,7 +28,7 @@ def channel(name: str, spec: dict[str, Any], **fields: Any) -> MessageChannel:
 @pytest.fixture
 def channels() -> ProjectChannels:
     return ProjectChannels(
-        "shop",
+        ConnectionIds("shop"),
         [
             channel("slack", SLACK, secretRef={"name": "token"}),
             channel("slack", SLACK, cluster=True, connectionId="airfreight_shared_slack"),

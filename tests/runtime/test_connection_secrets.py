@@ -5,6 +5,7 @@ import json
 import pytest
 
 from airfreight.errors import SettingsError, TerminalStepError
+from airfreight.model.connections import ConnectionIds
 from airfreight.model.credential import Credential
 from airfreight.model.project import RepositoryCredential
 from airfreight.model.promotion import PromotionPhase
@@ -21,9 +22,11 @@ CONNECTIONS = {
 }
 
 
-def secret(name: str, connection_id: str, cred_type: str = "generic") -> RepositoryCredential:
+def secret(
+    name: str, connection_id: str, cred_type: str = "generic", *, shared: bool = False
+) -> RepositoryCredential:
     return RepositoryCredential.model_validate(
-        {"name": name, "credType": cred_type, "connectionId": connection_id}
+        {"name": name, "credType": cred_type, "connectionId": connection_id, "shared": shared}
     )
 
 
@@ -42,7 +45,7 @@ class Deployment:
 
     def __init__(self) -> None:
         self.read: list[str] = []
-        self.secrets = ConnectionSecrets("shop", SECRETS, self._connection)
+        self.secrets = ConnectionSecrets(ConnectionIds("shop"), SECRETS, self._connection)
 
     def _connection(self, connection_id: str) -> Credential | None:
         self.read.append(connection_id)
@@ -110,7 +113,7 @@ def test_a_connection_is_read_once_in_a_promotion():
 
 def test_what_a_password_looks_like_is_not_evaluated_again():
     hostile = Credential("", "${{ secret('git').password }}")
-    secrets = ConnectionSecrets("shop", SECRETS, lambda _: hostile)
+    secrets = ConnectionSecrets(ConnectionIds("shop"), SECRETS, lambda _: hostile)
     world = World(sources=Sources(secret=secrets.own))
     ended = world.run(promotion({"config": {"value": "${{ secret('chat').password }}"}}))
     assert ended.state["step-1"] == {"value": hostile.password}
@@ -138,7 +141,7 @@ NUMBERS = {"leading zeros": "0012345", "an exponent": "12345e2", "an underscore"
 
 @pytest.mark.parametrize("password", NUMBERS.values(), ids=NUMBERS)
 def test_a_password_that_a_template_makes_a_number_is_not_shown_as_that(password):
-    secrets = ConnectionSecrets("shop", SECRETS, lambda _: Credential("", password))
+    secrets = ConnectionSecrets(ConnectionIds("shop"), SECRETS, lambda _: Credential("", password))
     world = World(sources=Sources(secret=secrets.own, redact=secrets.redact))
     config = {"repoURL": "${{ secret('git').password }}"}
     ended = world.run(promotion({"uses": "typed", "config": config}))
@@ -180,3 +183,16 @@ def assert_hidden(world: World) -> None:
     said += [step.message for status in world.changes for step in status.executions]
     assert any(said)
     assert not any("hunter" in message for message in said)
+
+
+def test_a_secret_in_cluster_is_a_shared_one_and_none_of_the_projects() -> None:
+    known = [
+        secret("chat", "airfreight_shared_chat", shared=True),
+        secret("git", "airfreight_shared_chat", "git", shared=True),
+        secret("git", "airfreight_shop_git", "git"),
+    ]
+    secrets = ConnectionSecrets(ConnectionIds("shop"), known, CONNECTIONS.get)
+    assert secrets.own("chat") == {}
+    assert secrets.own("git")["username"] == "robot"
+    assert secrets.shared("chat") == {"username": "", "password": "chat-token"}
+    assert secrets.shared("git") == {}

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from airfreight.errors import SettingsError
+from airfreight.model.connections import ConnectionIds
 from airfreight.model.project import RepositoryCredential
 from airfreight.runtime.credentials import find_connection
 
@@ -13,7 +14,9 @@ def credential(url: str, **fields) -> RepositoryCredential:
 
 
 def find(*credentials: RepositoryCredential, url: str, kind: str = "git") -> str | None:
-    return find_connection(credentials, "shop", kind, url)
+    return find_connection(
+        credentials, ConnectionIds("shop", frozenset({"shop-payments", "shared-x"})), kind, url
+    )
 
 
 REPOSITORY = "https://github.com/acme/app"
@@ -25,6 +28,7 @@ SAME = {
     "with a slash": ("git", REPOSITORY, f"{REPOSITORY}/"),
     "scp form": ("git", "ssh://git@github.com/acme/app", "git@github.com:acme/app.git"),
     "image": ("image", "docker.io/library/nginx", "nginx"),
+    "a server": ("generic", "https://mlflow.example.com/", "https://mlflow.example.com"),
     "chart": ("helm", "oci://ghcr.io/acme/chart", "ghcr.io/acme/chart"),
 }
 
@@ -47,6 +51,8 @@ FOREIGN = {
     "a longer path": f"{REPOSITORY}-secret",
     "a deeper path": f"{REPOSITORY}/sub",
     "without TLS": "http://github.com/acme/app",
+    "a letter whose lower case is ours": "https://g\u0130thub.com/acme/app",
+    "a sign that nobody sees": "https://git\u00adhub.com/acme/app",
 }
 AS_WRITTEN = credential(REPOSITORY)
 AS_PATTERN = credential(r"https://github\.com/acme/app", repo_url_is_regex=True)
@@ -88,6 +94,12 @@ def test_of_several_the_first_by_name_counts():
     assert find(second, first, url=REPOSITORY) == "airfreight_shared_first"
 
 
+def test_the_projects_own_credential_counts_before_one_that_all_projects_share():
+    shared = credential(REPOSITORY, name="a", connection_id="airfreight_shared_first", shared=True)
+    assert find(shared, credential(REPOSITORY, name="b"), url=REPOSITORY) == "airfreight_shop_git"
+    assert find(shared, url=REPOSITORY) == "airfreight_shared_first"
+
+
 OTHERS = {
     "Airflow's own": "aws_default",
     "another project's": "airfreight_ops_git",
@@ -106,3 +118,13 @@ def test_a_project_reaches_no_connection_but_its_own_and_the_shared_ones(connect
         f"project shop may not use Connection {connection_id!r}; "
         "its Connections begin with airfreight_shop_ or airfreight_shared_"
     )
+
+
+@pytest.mark.parametrize(
+    "connection_id", ["airfreight_shop_payments_gitops", "airfreight_shared_x_git"]
+)
+def test_a_connection_of_a_project_beside_is_none_of_ours_though_its_id_begins_as_ours(
+    connection_id,
+):
+    with pytest.raises(SettingsError, match=r"belongs to project (shop-payments|shared-x)"):
+        find(credential(REPOSITORY, connection_id=connection_id), url=REPOSITORY)

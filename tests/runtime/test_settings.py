@@ -27,6 +27,7 @@ def test_what_is_not_set_has_its_default():
         ("expression_time", "1.5", 1.5),
         ("author_name", "Robot #7", "Robot #7"),
         ("workspace_folder", "", ""),
+        ("cache_by_tag_policy", "Require", "Require"),
     ],
 )
 def test_a_setting_is_read_by_its_type(name, text, value):
@@ -43,6 +44,12 @@ def test_a_setting_is_read_by_its_type(name, text, value):
         ("expression_steps", "999", "a whole number from 1000 to 10000000, got '999'"),
         ("expression_depth", "101", "a whole number from 20 to 100, got '101'"),
         ("expression_time", "nan", "a number from 0.05 to 30.0, got 'nan'"),
+        (
+            "cache_by_tag_policy",
+            "forbid",
+            "one of Forbid, Allow, Require, Force, got 'forbid'",
+        ),
+        ("image_registry_rate_limit", "0", "a whole number from 1 to 10000, got '0'"),
         ("expression_time", "0", "a number from 0.05 to 30.0, got '0'"),
     ],
 )

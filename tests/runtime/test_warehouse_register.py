@@ -41,6 +41,23 @@ def test_known_freight_is_neither_new_nor_dated_again(register):
     assert len(register.index()) == 1
 
 
+def test_what_a_person_put_together_is_as_any_other_once_it_is_found(register):
+    made, is_new = register.register(content("1.0.0"), at(3), by_hand=True)
+    assert is_new
+    assert register.is_by_hand(made.name)
+    register.register(content("1.0.0"), at(4), by_hand=True)
+    assert register.is_by_hand(made.name)
+    assert register.register(content("1.0.0"), at(9)) == (made, False)
+    assert not register.is_by_hand(made.name)
+    assert [entry.discovered_at for entry in register.index()] == [at(3)]
+
+
+def test_what_was_found_stays_so_when_a_person_chooses_it(register):
+    found, _ = register.register(content("1.0.0"), at(3))
+    register.register(content("1.0.0"), at(9), by_hand=True)
+    assert not register.is_by_hand(found.name)
+
+
 def test_the_index_is_newest_first_and_of_two_at_once_by_the_greater_name(register):
     hours = {"1.0.0": 1, "1.1.0": 2, "1.2.0": 2, "0.9.0": 5}
     for version, hour in hours.items():
@@ -182,6 +199,14 @@ def test_trimming_keeps_what_is_younger_than_14_days(register):
     oldest_gone = register.trim([], at(0) + RETAINED_AGE + timedelta(seconds=1))
     assert list(oldest_gone) == names[-1:]
     assert register.trim([], at(1) + RETAINED_AGE) == ()
+
+
+def test_trimming_keeps_what_a_backfill_registered_less_than_14_days_ago(store, register):
+    found = [register.register(content(f"1.{i}.0"), at(i))[0] for i in range(RETAINED_FREIGHT + 5)]
+    now = at(0) + 3 * RETAINED_AGE
+    old, _ = register.register(content("0.1.0"), at(-1), registered_at=now)
+    assert old.name not in register.trim([found[-1].name], now)
+    assert old.name in register.trim([found[-1].name], now + 2 * RETAINED_AGE)
 
 
 def test_trimmed_freight_leaves_nothing_behind_and_comes_back_as_new(store, register):

@@ -291,7 +291,9 @@ def test_a_certificate_is_checked_unless_the_config_says_otherwise(
 ):
     source = f"{registries.basic.host}/acme/web:1.0"
     target = f"{registries.token.host}/checked/web:1"
-    with pytest.raises(RetryableStepError, match="did not answer: ConnectError"):
+    with pytest.raises(
+        RetryableStepError, match="has a certificate that is not trusted: self-signed certificate"
+    ):
         push(tmp_path, source, target, insecureSkipTLSVerify=False)
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from airfreight.artifacts.git_access import GitAccess, GitRemote, git_access
+from airfreight.artifacts.git_limits import GitLimits, run_limited
 from airfreight.errors import (
     ArtifactError,
     AuthenticationError,
@@ -26,6 +27,7 @@ from airfreight.errors import (
 _SAFE_CONFIG = {
     "advice.detachedHead": "false",
     "commit.gpgSign": "false",
+    "core.alternateRefsCommand": ":",
     "core.attributesFile": os.devnull,
     "core.autocrlf": "false",
     "core.excludesFile": os.devnull,
@@ -35,14 +37,23 @@ _SAFE_CONFIG = {
     "core.protectNTFS": "true",
     "credential.helper": "",  # forgets every helper named so far
     "gc.auto": "0",  # a collection would prune worktrees whose work directory moved
+    "gpg.program": "gpg",  # `signing` names its own; a repository may not
+    "gpg.ssh.program": "ssh-keygen",
     "http.lowSpeedLimit": "1000",  # bytes a second, for `lowSpeedTime` seconds: a dead server ends the step
     "http.lowSpeedTime": "60",
+    "log.showSignature": "false",
     "maintenance.auto": "false",
+    "merge.verifySignatures": "false",
     "protocol.allow": "never",
+    "push.gpgSign": "false",
     "safe.bareRepository": "explicit",
     "safe.directory": "*",  # a restored work directory may belong to another user; its place was checked
+    "sequence.editor": ":",
     "tag.gpgSign": "false",
 }
+
+# Of a pack git would map a gigabyte at once, and all packs at the same time.
+_LITTLE_MEMORY = {"core.packedGitLimit": "512m", "core.packedGitWindowSize": "32m"}
 
 _SAFE_ENVIRONMENT = {
     "GIT_ASKPASS": "",
@@ -69,7 +80,7 @@ _KINDS: tuple[tuple[type[ArtifactError], re.Pattern[str]], ...] = (
         re.compile(
             r"Could not resolve|[Cc]onnection (?:refused|timed out|reset|closed)|Failed to connect"
             r"|Couldn't connect|returned error: (?:429|5\d\d)|early EOF|RPC failed|hung up"
-            r"|Operation too slow|timed out|SSL_ERROR_SYSCALL|empty reply|unexpected disconnect",
+            r"|Operation too slow|transfer closed|timed out|SSL_ERROR_SYSCALL|empty reply|unexpected disconnect",
             re.IGNORECASE,
         ),
     ),
@@ -84,6 +95,9 @@ _KINDS: tuple[tuple[type[ArtifactError], re.Pattern[str]], ...] = (
 )
 _LONGEST_REASON = 600
 _HINTS = {
+    "invalid index-pack output": (
+        "The disk may be full, or the repository larger than the setting max_git_mirrors_size"
+    ),
     "Host key verification failed": (
         "Ask the owner of the host for its key, or compare that of `ssh-keyscan <host>` with what the owner publishes, "
         "and put the line into `known_hosts` of the Connection's extra"
@@ -114,13 +128,17 @@ class GitOutcome:
 
 @dataclass(frozen=True)
 class GitClient:
-    """Runs git in one place: a worktree, or a bare repository where `bare` says so. `config` wins over the place's."""
+    """Runs git in one place: a worktree, or a bare repository where `bare` says so. `config` wins over the place's.
+
+    Without `limits` it may take and print what it likes.
+    """
 
     place: Path
     log: DebugLog
     remote: GitRemote | None = None
     bare: bool = False
     config: Mapping[str, str] = field(default_factory=dict)
+    limits: GitLimits | None = None
 
     def run(self, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
         """Return what git printed, the last newline taken off.
@@ -133,24 +151,37 @@ class GitClient:
         return outcome.stdout
 
     def attempt(self, *arguments: str, environment: Mapping[str, str] | None = None) -> GitOutcome:
-        """Run git and return how it ended, good or bad; raises SettingsError where there is no git."""
-        import git.cmd
-        import git.exc
+        """Run git and return how it ended, good or bad.
 
+        Where the server refuses a token, git runs once more with another. Raises SettingsError where there is no git,
+        TransientError or ArtifactError for a run beyond the limits and where no other token can be had.
+        """
+        outcome = self._attempt(arguments, environment)
+        login = self.remote.credential if self.remote else None
+        if not outcome.status or login is None or login.renew is None:
+            return outcome
+        refused = isinstance(self.error(arguments[0], outcome), AuthenticationError)
+        renewed = login.renew() if refused else None
+        if self.remote is None or renewed is None:
+            return outcome
+        again = replace(self, remote=replace(self.remote, credential=renewed))
+        return again._attempt(arguments, environment)
+
+    def _attempt(
+        self, arguments: tuple[str, ...], environment: Mapping[str, str] | None
+    ) -> GitOutcome:
         scope = [f"--git-dir={self.place}"] if self.bare else []
         with git_access(self.remote) as access:
             ours = self._environment(access) | dict(environment or {})
+            command = [*_without_inherited(ours), "git", *scope, *arguments]
             try:
-                status, stdout, stderr = git.cmd.Git(self.place).execute(
-                    [*_without_inherited(ours), "git", *scope, *arguments],
-                    with_extended_output=True,
-                    with_exceptions=False,
-                    env=ours,
-                )
-            except git.exc.GitCommandNotFound:
+                status, stdout, stderr = self._execute(command, ours)
+            except FileNotFoundError:
                 raise SettingsError("the program git is not installed on this machine") from None
-            said = "\n".join([str(stderr), *access.problems])
-        outcome = GitOutcome(status, str(stdout), self._clean(said))
+            except ArtifactError as error:
+                raise type(error)(f"git {arguments[0]}{self._where} was ended: {error}") from None
+            said = "\n".join([stderr, *access.problems])
+        outcome = GitOutcome(status, stdout, self._clean(said))
         self.log.debug(
             "git %s: exit code %d\n%s\n%s",
             arguments[0],
@@ -160,17 +191,39 @@ class GitClient:
         )
         return outcome
 
+    def _execute(self, command: list[str], environment: Mapping[str, str]) -> tuple[int, str, str]:
+        if self.limits:
+            place = self.place.parent if self.bare else self.place
+            return run_limited(command, place, environment, self.limits)
+        import git.cmd
+        import git.exc
+
+        try:
+            status, stdout, stderr = git.cmd.Git(self.place).execute(
+                command, with_extended_output=True, with_exceptions=False, env=dict(environment)
+            )
+        except git.exc.GitCommandNotFound:
+            raise FileNotFoundError from None
+        return status, str(stdout), str(stderr)
+
     def error(self, command: str, outcome: GitOutcome) -> ArtifactError:
         """Return the error that `outcome` stands for, worded by git's own last lines."""
         kind = next((kind for kind, rule in _KINDS if rule.search(outcome.stderr)), ArtifactError)
         lines = [line for line in outcome.stderr.splitlines() if not line.startswith("hint:")]
-        reason = "\n".join(lines).strip()[-_LONGEST_REASON:] or f"exit code {outcome.status}"
-        where = f" with {self.remote.url}" if self.remote else ""
+        # In one line: a server may send any text, and a second line would pass for one of the log's own.
+        said = "; ".join(line.strip() for line in lines if line.strip())
+        shown = "".join(char if char.isprintable() else " " for char in said)
+        reason = shown[-_LONGEST_REASON:].strip() or f"exit code {outcome.status}"
         hints = [f"\n{hint}" for sign, hint in _HINTS.items() if sign in outcome.stderr]
-        return kind(f"git {command}{where} failed: {reason}{''.join(hints)}")
+        return kind(f"git {command}{self._where} failed: {reason}{''.join(hints)}")
+
+    @property
+    def _where(self) -> str:
+        return f" with {self.remote.url}" if self.remote else ""
 
     def _environment(self, access: GitAccess) -> dict[str, str]:
-        config = {**_SAFE_CONFIG, **access.config, **self.config}
+        little = _LITTLE_MEMORY if self.limits else {}
+        config = {**_SAFE_CONFIG, **little, **access.config, **self.config}
         settings = {"GIT_CONFIG_COUNT": str(len(config))}
         for index, (key, value) in enumerate(config.items()):
             settings |= {f"GIT_CONFIG_KEY_{index}": key, f"GIT_CONFIG_VALUE_{index}": value}

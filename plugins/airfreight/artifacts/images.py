@@ -1,23 +1,26 @@
-"""Which images of a repository a subscription discovers (`kargo.md` §4.5)."""
+"""Which tags of a repository a subscription selects, and which images were there when (`kargo.md` §4.5)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from airfreight.artifacts.oci.client import RegistryClient
-from airfreight.artifacts.oci.protocol import parse_reference
-from airfreight.artifacts.tags import select_tags
-from airfreight.errors import NotFoundError
+from airfreight.artifacts.image_repository import DiscoveredImage
+from airfreight.artifacts.tags import explain_tags
+from airfreight.errors import ArtifactError, VersionError
+
+# Builders that make the same image every time write 1970 or 1980; Docker came in 2013.
+_FIRST_IMAGE = datetime(2013, 1, 1, tzinfo=UTC)
+_DATE_IN_TAG = re.compile(
+    r"(?<!\d)(20[1-9]\d)[-._]?(0[1-9]|1[0-2])[-._]?(0[1-9]|[12]\d|3[01])(?!\d)"
+)
 
 
 class ImageSubscriptionLike(Protocol):
     """What of an image subscription matters here."""
 
-    @property
-    def repo_url(self) -> str: ...
     @property
     def image_selection_strategy(self) -> str: ...
     @property
@@ -28,81 +31,51 @@ class ImageSubscriptionLike(Protocol):
     def allow_tags_regexes(self) -> Sequence[str]: ...
     @property
     def ignore_tags_regexes(self) -> Sequence[str]: ...
-    @property
-    def platform(self) -> str: ...
-    @property
-    def discovery_limit(self) -> int: ...
 
 
-@dataclass(frozen=True)
-class DiscoveredImage:
-    """An image behind a tag; `digest` is that of the tag's manifest or index."""
+def explain_of(
+    tags: Iterable[str], subscription: ImageSubscriptionLike
+) -> tuple[list[str], list[tuple[str, str]]]:
+    """Return the tags that the subscription selects, and each of the others with the rule that drops it.
 
-    tag: str
-    digest: str
-    annotations: Mapping[str, str] = field(default_factory=dict)
-    created_at: datetime | None = None
-
-
-async def list_selected_tags(
-    client: RegistryClient, subscription: ImageSubscriptionLike
-) -> list[str]:
-    """Return the tags that the subscription selects, best first; asks for no manifest.
-
-    Raises as `select_tags` and the client do.
+    The selected are in their order, best first, but for NewestBuild, which needs the images for that. Raises
+    ArtifactError.
     """
-    repository = parse_reference(subscription.repo_url).repository
-    return select_of(await client.list_tags(repository), subscription)
-
-
-def select_of(tags: Iterable[str], subscription: ImageSubscriptionLike) -> list[str]:
-    """Return those of `tags` that the subscription selects, best first."""
-    return select_tags(
-        tags,
-        strategy=subscription.image_selection_strategy,
-        constraint=subscription.constraint,
-        strict=subscription.strict_semvers,
-        allow=subscription.allow_tags_regexes,
-        ignore=subscription.ignore_tags_regexes,
-    )
-
-
-async def discover_images(
-    client: RegistryClient,
-    subscription: ImageSubscriptionLike,
-    tags: Iterable[str],
-    *,
-    limit: int | None = None,
-    as_of: datetime | None = None,
-) -> list[DiscoveredImage]:
-    """Return the images behind selected `tags`, in their order.
-
-    At most `limit` (default: the subscription's discoveryLimit) tags are resolved successfully; a
-    tag without a manifest, or without one for the platform, is passed over. With `as_of` only
-    images made at or before that moment count: those that do not say when they were made do not.
-    """
-    wanted = subscription.discovery_limit if limit is None else limit
-    found: list[DiscoveredImage] = []
-    for tag in tags:
-        if len(found) >= wanted:
-            break
-        image = await _resolve(client, subscription, tag)
-        if image and _existed(image, as_of):
-            found.append(image)
-    return found
-
-
-def _existed(image: DiscoveredImage, as_of: datetime | None) -> bool:
-    return as_of is None or (image.created_at is not None and image.created_at <= as_of)
-
-
-async def _resolve(
-    client: RegistryClient, subscription: ImageSubscriptionLike, tag: str
-) -> DiscoveredImage | None:
-    repository = parse_reference(subscription.repo_url).repository
+    strategy = subscription.image_selection_strategy
     try:
-        manifest = await client.get_manifest(repository, tag)
-        created_at = await client.created_at(repository, manifest, subscription.platform)
-    except NotFoundError:
+        return explain_tags(
+            tags,
+            strategy="Lexical" if strategy == "NewestBuild" else strategy,
+            constraint=subscription.constraint,
+            strict=subscription.strict_semvers,
+            allow=subscription.allow_tags_regexes,
+            ignore=subscription.ignore_tags_regexes,
+        )
+    except VersionError as error:
+        raise ArtifactError(f"constraint: {error}") from None
+
+
+def existed(image: DiscoveredImage, moment: datetime) -> bool:
+    """Say whether an image was there at a moment, by its own date or the one in its tag.
+
+    Raises ArtifactError where neither says.
+    """
+    made = image.created_at
+    if made is None or made < _FIRST_IMAGE:
+        made = _date_in(image.tag)
+    if made is None:
+        raise ArtifactError(
+            f"nobody can know whether {image.tag} was there at {moment:%Y-%m-%d %H:%M} UTC: neither its"
+            " image nor its tag has a date; build images with org.opencontainers.image.created"
+        )
+    return made <= moment
+
+
+def _date_in(tag: str) -> datetime | None:
+    """Return the end of the day that a tag names: by then its image was there."""
+    match = _DATE_IN_TAG.search(tag)
+    try:
+        day = datetime(int(match[1]), int(match[2]), int(match[3]), tzinfo=UTC) if match else None
+    except ValueError:
         return None
-    return DiscoveredImage(tag, manifest.digest, manifest.annotations, created_at)
+    return day + timedelta(days=1) if day else None

@@ -33,6 +33,8 @@ def argument_parser() -> argparse.ArgumentParser:
     _add_validate(commands)
     _add_get(commands)
     _add_refresh(commands)
+    _add_discover(commands)
+    _add_assemble(commands)
     _add_approve(commands)
     _add_promote(commands)
     _add_plan(commands)
@@ -124,6 +126,35 @@ def _add_refresh(commands: _Commands) -> None:
     parser.add_argument("name", metavar="NAME")
     _add_connection(parser)
     _add_wait(parser)
+
+
+def _add_discover(commands: _Commands) -> None:
+    parser = _command(
+        commands, "discover", "Show what a Warehouse would find now; starts and changes nothing."
+    )
+    parser.add_argument("project", help="the project, as the folder of its manifests is called")
+    parser.add_argument("warehouse", metavar="WAREHOUSE")
+    parser.add_argument(
+        "--as-of", metavar="TIME", help="what it would have found then, as a backfill does"
+    )
+    _add_pipelines(parser)
+    _add_output(parser)
+
+
+def _add_assemble(commands: _Commands) -> None:
+    parser = _command(commands, "assemble", "Make Freight of artifacts that you choose.")
+    parser.add_argument("name", metavar="WAREHOUSE")
+    parser.add_argument(
+        "--artifact",
+        action="append",
+        required=True,
+        metavar="SUBSCRIPTION=VERSION",
+        help="one for each subscription, by its name or URL: a tag, commit or version it discovers",
+    )
+    parser.add_argument(
+        "--promote", action="store_true", help="let Stages that promote by themselves take it"
+    )
+    _add_connection(parser)
 
 
 def _add_freight_and_stage(parser: argparse.ArgumentParser) -> None:

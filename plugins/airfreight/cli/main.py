@@ -72,17 +72,20 @@ def _run(args: argparse.Namespace, world: World) -> Exit:
         return _validate(args, world)
     if args.command == "plan":
         return _plan(args, world)
+    if args.command == "discover":
+        return _discover(args, world)
     if args.command in ("eval", "select", "step"):
         from airfreight.cli.commands import evaluate, select, step
 
         offline = {"eval": evaluate.run, "select": select.run, "step": step.run}
         return offline[args.command](args, world, sys.stdin)
-    from airfreight.cli.commands import abort, approve, get, promote, refresh, respond
+    from airfreight.cli.commands import abort, approve, assemble, get, promote, refresh, respond
     from airfreight.cli.connection import connected
 
     commands = {
         "get": get.run,
         "refresh": refresh.run,
+        "assemble": assemble.run,
         "abort": abort.run,
         "approve": approve.run,
         "promote": promote.run,
@@ -96,7 +99,8 @@ def _validate(args: argparse.Namespace, world: World) -> Exit:
     from airfreight.cli.commands import validate
 
     # Seconds: it imports Airflow.
-    from airfreight.compile.project import project_names, project_problems
+    from airfreight.compile.project import project_problems
+    from airfreight.manifests.project import project_names
 
     return validate.run(args, world, project_names, project_problems)
 
@@ -105,7 +109,15 @@ def _plan(args: argparse.Namespace, world: World) -> Exit:
     # Seconds: it imports Airflow, which knows Connections and settings.
     from airfreight.cli.commands import plan
     from airfreight.cli.connection import connected
-    from airfreight.compile.project import project_names
+    from airfreight.manifests.project import project_names
 
     with connected(args, world) as api:
         return plan.run(args, world, api, project_names)
+
+
+def _discover(args: argparse.Namespace, world: World) -> Exit:
+    # Seconds: it imports Airflow, which knows Connections and settings.
+    from airfreight.cli.commands import discover
+    from airfreight.manifests.project import project_names
+
+    return discover.run(args, world, project_names)

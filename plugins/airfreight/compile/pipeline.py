@@ -69,8 +69,7 @@ def pipeline_dag(runtime: PipelineRuntime) -> DAG:
             task_id=FREIGHT,
             runtime=runtime,
             stage_tasks=stage_tasks,
-            inlets=[*runtime.assets.warehouses.values(), *runtime.assets.kept],
-            outlets=[runtime.assets.alias_of(asset) for asset in runtime.assets.kept],
+            inlets=[*runtime.assets.warehouses.values(), *runtime.assets.stage_registers.values()],
             retries=3,
             retry_delay=_RETRY_DELAY,
         )

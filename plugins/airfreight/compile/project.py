@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from airflow.sdk import DAG
@@ -10,9 +11,11 @@ from airfreight.compile.assets import pipeline_assets
 from airfreight.compile.pipeline import pipeline_dag
 from airfreight.compile.warehouse import warehouse_dag
 from airfreight.errors import Location, ManifestError, Problem
-from airfreight.manifests.project import CLUSTER, load_project
+from airfreight.manifests.project import load_project, project_names
 from airfreight.operators.pipeline import PipelineRuntime
-from airfreight.steps.custom import GROUP
+from airfreight.sources.custom import GROUP as SUBSCRIPTIONS
+from airfreight.sources.custom import subscription_registry
+from airfreight.steps.custom import GROUP as STEPS
 from airfreight.steps.installed import step_registry
 
 
@@ -32,23 +35,21 @@ def project_dags(pipelines: Path, name: str) -> list[DAG]:
     return dags
 
 
-def project_names(pipelines: Path) -> list[str]:
-    """Return the names of all projects."""
-    return sorted(
-        folder.name
-        for folder in pipelines.iterdir()
-        if folder.is_dir() and folder.name != CLUSTER and not folder.name.startswith(".")
-    )
-
-
 def project_problems(pipelines: Path, name: str) -> tuple[Problem, ...]:
-    """Return what is wrong with a project, warnings and clashes of custom steps included."""
-    registry = step_registry()
-    clashes = tuple(Problem(Location(GROUP), "", clash) for clash in registry.clashes)
+    """Return what is wrong with a project, warnings and clashes of other packages' kinds included."""
+    clashes = tuple(_clashes())
     try:
-        return (*clashes, *load_project(pipelines, name, registry).problems)
+        return (*clashes, *load_project(pipelines, name, step_registry()).problems)
     except ManifestError as error:
         return (*clashes, *error.problems)
+
+
+def _clashes() -> Iterator[Problem]:
+    for group, registry in (
+        (STEPS, step_registry()),
+        (SUBSCRIPTIONS, subscription_registry()),
+    ):
+        yield from (Problem(Location(group), "", clash) for clash in registry.clashes)
 
 
 def raise_all_errors(pipelines: Path) -> None:

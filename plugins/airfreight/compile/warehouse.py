@@ -3,33 +3,41 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Asset, AssetWatcher, CronTriggerTimetable, TriggerRule
+from airflow.sdk import DAG, Asset, AssetWatcher, CronTriggerTimetable, Param, TriggerRule
+from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.definitions.timetables.assets import AssetOrTimeSchedule
 
 from airfreight.compile.pipeline import START
-from airfreight.manifests.warehouses import NO_SCHEDULE, SCHEDULE
+from airfreight.manifests.project import LoadedProject
+from airfreight.manifests.warehouses import NO_SCHEDULE, POOL, SCHEDULE
 from airfreight.model.naming import warehouse_dag_id
 from airfreight.model.warehouse import Warehouse
 from airfreight.operators.pipeline import PipelineRuntime
 from airfreight.operators.warehouse import PromoteAvailableOperator, TriggerPipelineOperator
+from airfreight.runtime.assembly import ARTIFACTS, PROMOTE
 from airfreight.runtime.credentials import find_connection
-from airfreight.sensors.warehouse import WarehouseSensor
+from airfreight.sensors.freight import FreightSensor
+from airfreight.sources.base import Source
+from airfreight.sources.catalogue import source_of
 from airfreight.triggers.warehouse import WarehouseTrigger
 
 DISCOVER = "discover"
 TRIGGER = "trigger"
 PROMOTE_AVAILABLE = "promote_available"
 
-# One at a time: each task is the only writer of its keys.
-_SHARED: Mapping[str, Any] = {
-    "retries": 3,
-    "retry_delay": timedelta(seconds=5),
-    "max_active_tis_per_dag": 1,
-}
+
+def _shared(warehouse: Warehouse) -> dict[str, Any]:
+    """Return what all tasks have. One at a time: each is the only writer of its keys."""
+    pool = warehouse.annotations.get(POOL)
+    return {
+        "retries": 3,
+        "retry_delay": timedelta(seconds=5),
+        "max_active_tis_per_dag": 1,
+        **({"pool": pool} if pool else {}),
+    }
 
 
 def daily_schedule(dag_id: str) -> str:
@@ -55,17 +63,26 @@ def _watched(runtime: PipelineRuntime, warehouse: Warehouse) -> Asset:
             name=f"{project.name}.{warehouse.name}.{position}",
             trigger=WarehouseTrigger(
                 warehouse=f"{project.name}/{warehouse.name}",
-                subscription=subscription.image.model_dump(mode="json", by_alias=True),
-                repository_conn_id=find_connection(
-                    project.credentials, project.name, "image", subscription.image.repo_url
-                )
-                or "",
+                spec=warehouse.digest,
+                subscription=subscription.model_dump(
+                    mode="json", by_alias=True, exclude_defaults=True
+                ),
+                repository_conn_id=_connection(project, source_of(subscription)),
                 poke_interval=warehouse.interval.total_seconds(),
             ),
         )
         for position, subscription in enumerate(warehouse.subscriptions)
     ]
     return Asset(name=plain.name, uri=plain.uri, watchers=watchers)
+
+
+def _connection(project: LoadedProject, source: Source) -> str:
+    kind = source.credential_kind
+    if not kind:
+        return ""
+    return (
+        find_connection(project.credentials, project.connections, kind, source.credential_url) or ""
+    )
 
 
 def warehouse_dag(runtime: PipelineRuntime, warehouse: Warehouse) -> DAG:
@@ -90,21 +107,42 @@ def warehouse_dag(runtime: PipelineRuntime, warehouse: Warehouse) -> DAG:
             warehouse=warehouse,
             sensor_task_id=DISCOVER,
             inlets=[runtime.assets.warehouses[warehouse.name], watch],
-            **_SHARED,
+            **_shared(warehouse),
         )
         promote_available = PromoteAvailableOperator(
             task_id=PROMOTE_AVAILABLE,
             runtime=runtime,
             warehouse=warehouse,
-            inlets=[*runtime.assets.warehouses.values(), *runtime.assets.stage_registers.values()],
+            inlets=[*runtime.assets.warehouses.values(), *runtime.assets.kept],
+            outlets=[alias for _, alias in runtime.assets.ties_of(warehouse.name)],
             trigger_rule=TriggerRule.NONE_FAILED,
-            **_SHARED,
+            **_shared(warehouse),
         )
         discover >> trigger >> promote_available
+    # After the tasks: each would get a copy.
+    dag.params = ParamsDict(_params())
     return dag
 
 
-def _sensor(runtime: PipelineRuntime, warehouse: Warehouse, watch: Asset) -> WarehouseSensor:
+def _params() -> dict[str, Param]:
+    return {
+        ARTIFACTS: Param(
+            None,
+            type=["null", "object"],
+            title="Artifacts",
+            description="Freight put together by hand: each subscription, by its name or URL, with a tag, commit or "
+            "version. None: look for what is new.",
+        ),
+        PROMOTE: Param(
+            False,
+            type=["null", "boolean"],
+            title="Promote",
+            description="Let Stages take the Freight by themselves; otherwise somebody promotes it by name.",
+        ),
+    }
+
+
+def _sensor(runtime: PipelineRuntime, warehouse: Warehouse, watch: Asset) -> FreightSensor:
     project, assets = runtime.project, runtime.assets
     register = assets.warehouses[warehouse.name]
     stages = tuple(
@@ -112,10 +150,10 @@ def _sensor(runtime: PipelineRuntime, warehouse: Warehouse, watch: Asset) -> War
         for stage in runtime.pipeline.stages
         if stage.request(warehouse.origin) is not None
     )
-    return WarehouseSensor(
+    return FreightSensor(
         task_id=DISCOVER,
         warehouse=warehouse,
-        project=project.name,
+        connections=project.connections,
         credentials=project.credentials,
         register=register,
         watch=watch,
@@ -123,5 +161,5 @@ def _sensor(runtime: PipelineRuntime, warehouse: Warehouse, watch: Asset) -> War
         problems=tuple(str(p) for p in runtime.problems_of(f"Warehouse {warehouse.name}")),
         inlets=[register, watch, *stages],
         outlets=[assets.alias_of(register)],
-        **_SHARED,
+        **_shared(warehouse),
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
-from datetime import tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Any, TypeAlias
 
 from airfreight.errors import ExpressionError
@@ -76,6 +76,13 @@ class Moment:
     nanoseconds: int
     zone: tzinfo
 
+    @classmethod
+    def of(cls, moment: datetime) -> Moment:
+        """Return an aware datetime as a time in UTC."""
+        since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+        microseconds = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+        return cls(microseconds * 1_000, UTC)
+
 
 @dataclass(frozen=True, order=True)
 class Span:
@@ -139,3 +146,10 @@ def is_integer(value: Value) -> bool:
 def wrap(number: int) -> int:
     """Return `number` as 64 bits hold it: Go's integers overflow silently."""
     return (number + 2**63) % 2**64 - 2**63
+
+
+def parse_bool(text: str) -> bool | None:
+    """Read a text as Go's strconv.ParseBool does; None where it is neither."""
+    if text in ("1", "t", "T", "true", "TRUE", "True"):
+        return True
+    return False if text in ("0", "f", "F", "false", "FALSE", "False") else None

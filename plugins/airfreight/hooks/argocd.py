@@ -17,6 +17,7 @@ from airfreight.artifacts.argocd.applications import Applications
 from airfreight.artifacts.argocd.kubernetes import KubernetesApplications
 from airfreight.artifacts.argocd.rest import RestApplications
 from airfreight.errors import SettingsError
+from airfreight.model.connections import ConnectionIds
 from airfreight.runtime.credentials import own_connection
 from airfreight.runtime.settings import Settings
 from airfreight.steps.base import no_argocd
@@ -125,11 +126,13 @@ class ArgocdHook(BaseHook):
 
 
 @contextmanager
-def open_argocd(project: str, connection_id: str, settings: Settings) -> Iterator[Applications]:
+def open_argocd(
+    ids: ConnectionIds, connection_id: str, settings: Settings
+) -> Iterator[Applications]:
     """Open the Argo CD of a project; raises SettingsError where it names none, or none that it may use."""
     if not connection_id:
         no_argocd()
-    hook = ArgocdHook(own_connection(connection_id, project))
+    hook = ArgocdHook(own_connection(connection_id, ids))
     with hook.get_conn(allow_http=settings.allow_credentials_over_http) as applications:
         yield applications
 

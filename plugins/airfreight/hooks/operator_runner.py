@@ -34,6 +34,7 @@ from airflow.sdk.exceptions import (
 
 from airfreight.errors import RetryableStepError, SettingsError, StepError, TerminalStepError
 from airfreight.hooks.operator_context import operator_context
+from airfreight.model.connections import ConnectionIds
 from airfreight.model.promotion import StepStatus
 from airfreight.model.waiting import Event, Happened
 from airfreight.runtime.credentials import own_connection
@@ -51,20 +52,20 @@ class OperatorRunner:
     `deferred` is the deferral that the last run asked for: its trigger goes to Airflow as it is, and nowhere else.
 
     :param allowed: name → import path, as the deployment set it.
-    :param project: its Connections are those that operators may use.
+    :param ids: the Connections that operators may use.
     :param promotion: name of the Promotion.
     """
 
     def __init__(
         self,
         allowed: Mapping[str, str],
-        project: str,
+        ids: ConnectionIds,
         promotion: str,
         context: Context,
         log: StepLog,
     ) -> None:
         self._allowed = allowed
-        self._project = project
+        self._ids = ids
         self._promotion = promotion
         self._context = context
         self._log = log
@@ -172,7 +173,7 @@ class OperatorRunner:
     def _check_connections(self, arguments: Mapping[str, Any]) -> None:
         for place, connection_id in _connection_ids(arguments):
             try:
-                own_connection(connection_id, self._project)
+                own_connection(connection_id, self._ids)
             except SettingsError as error:
                 raise TerminalStepError(f"args: {place}: {error}", failed=True) from None
 

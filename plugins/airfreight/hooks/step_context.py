@@ -73,7 +73,10 @@ class _Deployment:
             freight=promotion.freight_collection,
             actor=promotion.actor,
             argocd=partial(
-                open_argocd, self.project.name, self.project.argocd_connection, self.settings
+                open_argocd,
+                self.project.connections,
+                self.project.argocd_connection,
+                self.settings,
             ),
             operators=self.operators,
             record_event=self.fence.register.record_event,
@@ -127,12 +130,12 @@ def _deployment(
         log=log,
         fence=fence,
         objects=objects,
-        credentials=ConnectionCredentials(project.name, project.credentials),
+        credentials=ConnectionCredentials(project.connections, project.credentials),
         step_settings=_step_settings(settings, ui_base_url()),
         sources=_sources(project, objects),
         operators=operators,
         channels=ProjectChannels(
-            project.name,
+            project.connections,
             project.channels,
             project.credentials,
             lambda name: RepositoryHook(name).get_conn(),
@@ -154,7 +157,7 @@ def _step_settings(settings: Settings, address: str) -> StepSettings:
 
 def _sources(project: LoadedProject, objects: ProjectObjects) -> Sources:
     secrets = ConnectionSecrets(
-        project.name, project.credentials, lambda name: RepositoryHook(name).get_conn()
+        project.connections, project.credentials, lambda name: RepositoryHook(name).get_conn()
     )
     return Sources(
         config_maps={config.name: config.data for config in project.config_maps},

@@ -32,7 +32,10 @@ def tie(
     store: StateStore,
     asks: Callable[[Asset, AssetAlias], bool] = is_tied,
 ) -> None:
-    """Emit an event for each asset that is not tied to its alias; the aliases have to be outlets of the running task.
+    """Emit an event for each asset that is not tied yet; the aliases have to be outlets of the running task.
+
+    No other task may emit by these aliases at the same time: Airflow fails a task that makes the same pair of asset and
+    alias as another one just did.
 
     What is emitted counts when the task succeeds, so an asset is written down as tied by a later run that finds it so.
     """

@@ -6,19 +6,19 @@ from typing import Any
 
 from airfreight.manifests.nodes import Path
 from airfreight.manifests.resources import Resource
-from airfreight.manifests.secrets import CONNECTION, refuse_connection
+from airfreight.manifests.secrets import CONNECTION
 from airfreight.manifests.shapes import read_model
 from airfreight.model.channel import MessageChannel
-from airfreight.model.naming import connection_prefixes
+from airfreight.model.connections import SHARED_PREFIX, ConnectionIds
 
 
-def read_channel(resource: Resource) -> MessageChannel | None:
+def read_channel(resource: Resource, ids: ConnectionIds) -> MessageChannel | None:
     """Return the channel, or None where it is at fault."""
     cluster = resource.kind == "ClusterMessageChannel"
     data: dict[str, Any] = {**resource.section("spec"), "name": resource.name, "cluster": cluster}
     if cluster:
         data.pop("secretRef", None)
-        data["connectionId"] = _connection(resource)
+        data["connectionId"] = _connection(resource, ids)
     channel = read_model(MessageChannel, data, _where, resource.found)
     if channel is not None and channel.slack and not (cluster or channel.secret_ref):
         message = "required field is missing"
@@ -30,16 +30,15 @@ def _where(path: Path) -> Path:
     return ("metadata", *path) if path[:1] == ("name",) else ("spec", *path)
 
 
-def _connection(resource: Resource) -> str:
-    """Return the Connection that all projects share and this channel names; `_cluster/` holds no Secrets."""
+def _connection(resource: Resource, ids: ConnectionIds) -> str:
+    """Return the Connection that all projects share and this channel names; it reads no Secret."""
     path = ("metadata", "annotations", CONNECTION)
-    _, shared = connection_prefixes("")
-    hint = f"name a Connection that begins with {shared}"
+    hint = f"name a Connection that begins with {SHARED_PREFIX}"
     needed = any(key in resource.section("spec") for key in ("slack", "secretRef"))
     named = resource.annotations.get(CONNECTION, "")
     if not named and needed:
         message = "required annotation is missing: a ClusterMessageChannel reads no Secret"
         resource.found.error(path, message, hint)
-    elif named and (not named.startswith(shared) or refuse_connection(named, "")):
-        resource.found.error(path, "expected a Connection that projects share", hint)
+    elif named and (refusal := ids.refusal(named)):
+        resource.found.error(path, refusal, hint)
     return named

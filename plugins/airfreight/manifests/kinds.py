@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from airfreight.errors import Problem
 from airfreight.manifests.channels import read_channel
 from airfreight.manifests.nodes import Document, Path
-from airfreight.manifests.resources import Resource, read_resource
-from airfreight.manifests.secrets import read_secret, refuse_connection
+from airfreight.manifests.resources import SHARED_KIND, Resource, read_resource
+from airfreight.manifests.secrets import read_secret
 from airfreight.manifests.shapes import read_model
 from airfreight.manifests.stages import read_stage, read_task
 from airfreight.manifests.warehouses import read_warehouse
 from airfreight.model.channel import MessageChannel
-from airfreight.model.naming import connection_prefixes
+from airfreight.model.connections import ConnectionIds
 from airfreight.model.project import ConfigMap, Project, ProjectConfig, RepositoryCredential
 from airfreight.model.stage import PromotionTask, Stage
 from airfreight.model.warehouse import Warehouse
@@ -63,18 +63,19 @@ class Reading:
     problems: list[Problem] = field(default_factory=list)
 
 
-def read_manifest(document: Document, project: str | None, registry: StepRegistry) -> Reading:
-    """Return what the document means; `project` None stands for the folder `_cluster/`."""
-    resource, found = read_resource(document, project)
+def read_manifest(document: Document, ids: ConnectionIds, registry: StepRegistry) -> Reading:
+    """Return what the document means; what all projects share is the folder `_cluster/`."""
+    resource, found = read_resource(document, ids.project)
     if resource is None:
         return Reading(None, found.problems)
     _warn_unknown_sections(resource)
-    meaning = _mean(resource, project or "", registry)
+    meaning = _mean(resource, ids, registry)
     return Reading(Manifest(resource, meaning), found.problems)
 
 
 def _warn_unknown_sections(resource: Resource) -> None:
     sections = {"Secret": {"data", "stringData", "type", "immutable"}}
+    sections[SHARED_KIND] = sections["Secret"]
     sections["ConfigMap"] = {"data", "binaryData", "immutable"}
     known = _TOP_LEVEL | sections.get(resource.kind, {"spec"})
     for key in resource.body:
@@ -82,23 +83,23 @@ def _warn_unknown_sections(resource: Resource) -> None:
             resource.found.warn_key((key,), "unknown field; it is ignored, as Kargo ignores it")
 
 
-def _mean(resource: Resource, project: str, registry: StepRegistry) -> Meaning:
+def _mean(resource: Resource, ids: ConnectionIds, registry: StepRegistry) -> Meaning:
     match resource.kind:
         case "Project":
-            return _read_project(resource, project)
+            return _read_project(resource, ids)
         case "ProjectConfig":
-            return _read_config(resource, project)
+            return _read_config(resource, ids.project or "")
         case "Warehouse":
             return read_warehouse(resource)
         case "Stage":
             return read_stage(resource, registry)
-        case "Secret":
-            return read_secret(resource, project)
+        case kind if kind in ("Secret", SHARED_KIND):
+            return read_secret(resource, ids)
         case "ConfigMap":
             data = {"name": resource.name, "data": resource.section("data")}
             return read_model(ConfigMap, data, _in_data, resource.found)
         case "MessageChannel" | "ClusterMessageChannel":
-            return read_channel(resource)
+            return read_channel(resource, ids)
         case _:
             return read_task(resource, registry)
 
@@ -117,24 +118,23 @@ def _check_folder(resource: Resource, project: str) -> None:
         resource.found.error(("metadata", "name"), message, "rename one of them")
 
 
-def _read_project(resource: Resource, project: str) -> Project | None:
-    _check_folder(resource, project)
+def _read_project(resource: Resource, ids: ConnectionIds) -> Project | None:
+    _check_folder(resource, ids.project or "")
     for key in resource.section("spec"):
         message = "unknown field; it is ignored, as Kargo ignores it"
         resource.found.warn_key(
             ("spec", key), message, "settings of a Project are in its ProjectConfig"
         )
-    data = {"name": resource.name, "argocdConnection": _argocd_connection(resource, project)}
+    data = {"name": resource.name, "argocdConnection": _argocd_connection(resource, ids)}
     return read_model(Project, data, _in_spec, resource.found)
 
 
-def _argocd_connection(resource: Resource, project: str) -> str:
+def _argocd_connection(resource: Resource, ids: ConnectionIds) -> str:
     named = resource.annotations.get(ARGOCD_CONNECTION, "")
-    refusal = refuse_connection(named, project) if named else None
+    refusal = ids.refusal(named) if named else None
     if refusal is None:
         return named
-    own, _ = connection_prefixes(project)
-    hint = f"name it {own}argocd, for example"
+    hint = f"name it {ids.own}argocd, for example"
     resource.found.error(("metadata", "annotations", ARGOCD_CONNECTION), refusal, hint)
     return ""
 

@@ -19,12 +19,13 @@ from airfreight.manifests.nodes import LARGEST_FILE, Document, read_documents
 from airfreight.manifests.pipelines import Pipeline, connect, find_edges
 from airfreight.manifests.references import Declared, check_pipelines, check_references
 from airfreight.model.channel import MessageChannel
+from airfreight.model.connections import ConnectionIds
 from airfreight.model.project import ConfigMap, Project, ProjectConfig, RepositoryCredential
 from airfreight.model.stage import PromotionTask, Stage, TaskReference
 from airfreight.model.warehouse import Warehouse
 from airfreight.steps.registry import StepRegistry
 
-__all__ = ["CLUSTER", "LoadedProject", "Pipeline", "load_project"]
+__all__ = ["CLUSTER", "LoadedProject", "Pipeline", "load_project", "project_names"]
 
 CLUSTER = "_cluster"
 _SUFFIXES = (".yaml", ".yml")
@@ -39,7 +40,7 @@ class LoadedProject:
     `disabled` maps ``Stage <name>`` and ``Warehouse <name>`` to the errors that take them out of service. A disabled
     Stage stays in `stages`, in the shape of its tasks, wherever that shape could be read; a disabled Warehouse
     watches nothing. `digest` is the SHA-256 of all bytes read, file names included. `argocd_connection` is the id of
-    the Connection to its Argo CD, or empty.
+    the Connection to its Argo CD, or empty; `connections` are those that the project may use.
     """
 
     name: str
@@ -56,6 +57,7 @@ class LoadedProject:
     digest: str
     pipelines: tuple[Pipeline, ...]
     argocd_connection: str
+    connections: ConnectionIds
 
     def find_task(self, reference: TaskReference) -> PromotionTask | None:
         """Return the task that a step refers to."""
@@ -73,25 +75,36 @@ class _Folder:
     digest: bytes
 
 
+def project_names(pipelines: Path) -> list[str]:
+    """Return the names of all projects."""
+    return sorted(
+        folder.name
+        for folder in pipelines.iterdir()
+        if folder.is_dir() and folder.name != CLUSTER and not folder.name.startswith(".")
+    )
+
+
 def load_project(pipelines: Path, name: str, registry: StepRegistry) -> LoadedProject:
     """Read `<pipelines>/<name>/` and `<pipelines>/_cluster/`.
 
-    Raises ManifestError, with the problems of all files of the project, where one of them is no YAML, and where there
-    is no such folder.
+    Raises ManifestError, with the problems of all files of the project, where one of them is no YAML, where there is
+    no such folder, and where its name would give it Connections of others.
     """
     _check_folder(pipelines, name)
+    projects = frozenset(project_names(pipelines))
+    ids = _connections(name, projects)
     own = _read_folder(pipelines, name, recursive=True)
     if own.unreadable:
         raise ManifestError(own.unreadable)
     cluster = _read_folder(pipelines, CLUSTER, recursive=False)
     problems = list(cluster.unreadable)
     manifests = [
-        *_read_manifests(cluster.documents, None, registry, problems),
-        *_read_manifests(own.documents, name, registry, problems),
+        *_read_manifests(cluster.documents, ConnectionIds(None, projects), registry, problems),
+        *_read_manifests(own.documents, ids, registry, problems),
     ]
     declared = Declared(name, manifests, cluster_readable=not cluster.unreadable)
     digest = hashlib.sha256(own.digest + cluster.digest).hexdigest()
-    return _assemble(declared, problems, digest)
+    return _assemble(declared, problems, digest, ids)
 
 
 def _check_folder(pipelines: Path, name: str) -> None:
@@ -104,6 +117,13 @@ def _check_folder(pipelines: Path, name: str) -> None:
     if not (pipelines / name).is_dir():
         message = "there is no such folder of manifests"
         raise ManifestError([Problem(Location(name), "", message)])
+
+
+def _connections(name: str, projects: frozenset[str]) -> ConnectionIds:
+    ids = ConnectionIds(name, projects - {name})
+    if clash := ids.clash():
+        raise ManifestError([Problem(Location(name), "", clash, "rename the project's folder")])
+    return ids
 
 
 def _read_folder(pipelines: Path, folder: str, *, recursive: bool) -> _Folder:
@@ -142,19 +162,21 @@ def _read_file(path: Path) -> bytes:
 
 def _read_manifests(
     documents: Sequence[Document],
-    project: str | None,
+    ids: ConnectionIds,
     registry: StepRegistry,
     problems: list[Problem],
 ) -> Iterator[Manifest]:
     for document in documents:
-        reading = read_manifest(document, project, registry)
+        reading = read_manifest(document, ids, registry)
         if reading.manifest is None:
             problems += reading.problems
         else:
             yield reading.manifest
 
 
-def _assemble(declared: Declared, problems: list[Problem], digest: str) -> LoadedProject:
+def _assemble(
+    declared: Declared, problems: list[Problem], digest: str, connections: ConnectionIds
+) -> LoadedProject:
     check_references(declared)
     warehouses = _meanings(declared, Warehouse)
     stages = _meanings(declared, Stage)
@@ -181,6 +203,7 @@ def _assemble(declared: Declared, problems: list[Problem], digest: str) -> Loade
         digest=digest,
         pipelines=tuple(pipeline for pipeline in pipelines if distinct[pipeline.name] is pipeline),
         argocd_connection=named[0] if named else "",
+        connections=connections,
     )
 
 

@@ -23,6 +23,8 @@ API_VERSIONS: Mapping[str, str] = {
     "MessageChannel": KARGO_ENTERPRISE,
     "ClusterMessageChannel": KARGO_ENTERPRISE,
 }
+# What a Secret in `_cluster/` is called: a project's own may have its name.
+SHARED_KIND = "shared Secret"
 _CLUSTER = ("ClusterPromotionTask", "ClusterMessageChannel")
 _NOT_YET = ("ClusterConfig", "Freight", "Promotion", "PromotionRequest", "Target")
 _METADATA = {
@@ -82,6 +84,8 @@ def read_resource(document: Document, project: str | None) -> tuple[Resource | N
         return None, found
     metadata = _mapping(document.data.get("metadata"), ("metadata",), found)
     name = metadata.get("name")
+    if kind == "Secret" and project is None:
+        kind = SHARED_KIND
     found.subject = f"{kind} {name}" if isinstance(name, str) else kind
     if not isinstance(name, str):
         said = "required field is missing" if name is None else "expected a string"
@@ -121,7 +125,7 @@ def _check_metadata(
         if key not in _METADATA:
             hint = suggest(key, _METADATA)
             found.warn_key(("metadata", key), "unknown field; it is ignored", hint)
-    cluster = kind in _CLUSTER
+    cluster = kind in _CLUSTER or kind == SHARED_KIND
     if cluster != (project is None):
         place = "in _cluster/" if cluster else "in its project's folder"
         found.error(("kind",), f"a {kind} belongs {place}", "move the manifest there")

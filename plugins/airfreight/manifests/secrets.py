@@ -15,9 +15,10 @@ from airfreight.manifests.findings import Findings
 from airfreight.manifests.nodes import Path
 from airfreight.manifests.resources import Resource
 from airfreight.manifests.shapes import read_model
-from airfreight.model.naming import connection_prefixes
+from airfreight.model.connections import ConnectionIds
 from airfreight.model.patterns import pattern_fault
 from airfreight.model.project import RepositoryCredential
+from airfreight.model.urls import has_plain_host
 
 CRED_TYPE = "kargo.akuity.io/cred-type"
 CONNECTION = "airfreight/connection"
@@ -26,10 +27,10 @@ _NOT_SECRET = ("repoURL", "repoURLIsRegex")
 _CRED_TYPES = ("git", "helm", "image", "generic")
 
 
-def read_secret(resource: Resource, project: str) -> RepositoryCredential | None:
+def read_secret(resource: Resource, ids: ConnectionIds) -> RepositoryCredential | None:
     """Return the credential that a Secret names, or None where it is at fault."""
     found = resource.found
-    connection = _connection(resource, project)
+    connection = _connection(resource, ids)
     texts = _texts(resource, connection)
     _check_type(resource, texts)
     if found.errors:
@@ -40,6 +41,7 @@ def read_secret(resource: Resource, project: str) -> RepositoryCredential | None
         "repoURL": texts.get("repoURL", ""),
         "repoURLIsRegex": texts.get("repoURLIsRegex") == "true",
         "connectionId": connection,
+        "shared": ids.project is None,
     }
     return read_model(RepositoryCredential, data, _where, found)
 
@@ -48,28 +50,19 @@ def _where(path: Path) -> Path:
     return ("metadata", "name") if path == ("name",) else ("stringData", *path)
 
 
-def _connection(resource: Resource, project: str) -> str:
+def _connection(resource: Resource, ids: ConnectionIds) -> str:
     """Return the Connection's id, or the one to suggest where the annotation is missing or forbidden."""
-    own, _ = connection_prefixes(project)
     named = resource.annotations.get(CONNECTION)
-    suggested = own + re.sub(r"\W", "_", resource.name)
+    suggested = ids.own + re.sub(r"\W", "_", resource.name)
     path = ("metadata", "annotations", CONNECTION)
     if named is None:
         resource.found.error(path, "required annotation is missing", _command(suggested))
         return suggested
-    refusal = refuse_connection(named, project)
+    refusal = ids.refusal(named)
     if refusal is not None:
         resource.found.error(path, refusal, _command(suggested))
         return suggested
     return named
-
-
-def refuse_connection(named: str, project: str) -> str | None:
-    """Say why the project may not use the Connection of this id, or None where it may."""
-    own, shared = connection_prefixes(project)
-    if named.startswith((own, shared)) and re.fullmatch(r"[\w.-]+", named):
-        return None
-    return f"project {project!r} may use Connections that begin with {own} or {shared} only"
 
 
 def _command(connection: str) -> str:
@@ -121,5 +114,8 @@ def _check_type(resource: Resource, texts: Mapping[str, str]) -> None:
         path = ("data", "repoURL")
     if kind != "generic" and (path not in found.document.places or texts.get("repoURL") == ""):
         found.error(path, "required field is missing", "it says which repositories this opens")
-    if texts.get("repoURLIsRegex") == "true" and pattern_fault(texts.get("repoURL", "")):
+    is_regex = texts.get("repoURLIsRegex") == "true"
+    if not is_regex and not has_plain_host(texts.get("repoURL", "")):
+        found.error(path, "expected a host in ASCII", "write xn--… for a name in other letters")
+    if is_regex and pattern_fault(texts.get("repoURL", "")):
         found.error(path, "does not compile as a regular expression")

@@ -127,6 +127,8 @@ def expectation(path: Path, details: ErrorDetails) -> tuple[str, str]:
     context = details.get("ctx", {})
     if kind == "missing":
         return "required field is missing", ""
+    if kind.startswith(("datetime_", "timezone_")):
+        return "expected a time with its zone, such as 2026-05-04T00:00:00Z", ""
     if kind == "extra_forbidden":
         return "there is no such field", ""
     if kind in _EXPECTED:

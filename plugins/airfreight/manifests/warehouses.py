@@ -1,36 +1,35 @@
-"""Warehouse manifests: shape, and the rules of subscriptions (`kargo.md` §1.4)."""
+"""Warehouse manifests: shape, interval, schedule, criteria (`kargo.md` §1.4)."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from croniter import CroniterError, croniter
 
-from airfreight.artifacts.semver import Constraint
-from airfreight.errors import VersionError
+from airfreight.errors import ExpressionError
+from airfreight.expr.limits import DEFAULT_LIMITS
+from airfreight.expr.program import compile_expression
 from airfreight.manifests.findings import Findings
 from airfreight.manifests.nodes import Path
 from airfreight.manifests.pipelines import PIPELINE
 from airfreight.manifests.resources import Resource
 from airfreight.manifests.shapes import read_model
-from airfreight.model.patterns import pattern_fault
-from airfreight.model.urls import normalize_image
-from airfreight.model.warehouse import ImageSubscription, Warehouse
+from airfreight.manifests.subscriptions import (
+    check_subscriptions,
+    manifest_path,
+    typed_subscriptions,
+)
+from airfreight.model.warehouse import Warehouse
+from airfreight.steps.functions import declared
 
 SCHEDULE = "airfreight/schedule"
+POOL = "airfreight/pool"
 NO_SCHEDULE = "none"
 _LONGEST_SCHEDULE = 200
 _SHORTEST_INTERVAL = timedelta(seconds=1)
-_LONGEST_CONSTRAINT = 500
 _CRON = re.compile(r"@[a-z]+|[0-9A-Za-z*/,#?-]+( +[0-9A-Za-z*/,#?-]+){4}")
 _DRAWN = re.compile(r"\b[hr]\b", re.IGNORECASE)
-_WATCHED_STRATEGIES = ("SemVer", "Lexical")
-
-
-def _where(path: Path) -> Path:
-    return ("metadata", *path) if path[:1] in (("name",), ("annotations",)) else ("spec", *path)
 
 
 def read_warehouse(resource: Resource) -> Warehouse:
@@ -38,11 +37,23 @@ def read_warehouse(resource: Resource) -> Warehouse:
     found = resource.found
     spec = resource.section("spec")
     annotations = _annotations(resource)
-    known = _image_subscriptions(spec, found)
+    entries = spec.get("subscriptions")
+    before = len(found.errors)
+    typed = typed_subscriptions(entries, found)
+    known = len(found.errors) == before
+
+    def where(path: Path) -> Path:
+        if path[:1] in (("name",), ("annotations",)):
+            return ("metadata", *path)
+        return ("spec", *manifest_path(path, entries))
+
     data = {**spec, "name": resource.name, "annotations": annotations}
-    warehouse = read_model(Warehouse, data, _where, found) if known else None
+    if "subscriptions" in spec:
+        data["subscriptions"] = typed
+    warehouse = read_model(Warehouse, data, where, found) if known else None
     if warehouse is not None:
-        _check_images(warehouse, found)
+        check_subscriptions(warehouse.subscriptions, entries, found)
+        _check_rest(warehouse, found)
     if warehouse is None or found.errors:
         return Warehouse.model_construct(
             name=resource.name, annotations=annotations, subscriptions=()
@@ -76,63 +87,14 @@ def _is_schedule(text: str) -> bool:
     return True
 
 
-def _image_subscriptions(spec: dict[str, Any], found: Findings) -> bool:
-    """Say whether all subscriptions are of the one type that this version watches."""
-    subscriptions = spec.get("subscriptions")
-    before = len(found.errors)
-    for index, entry in enumerate(subscriptions if isinstance(subscriptions, list) else ()):
-        path = ("spec", "subscriptions", index)
-        types = sorted(set(entry) - {"name"}) if isinstance(entry, dict) else ["image"]
-        if len(types) != 1:
-            listed = ", ".join(types) or "none"
-            found.error(path, f"expected exactly one type of subscription, found {listed}")
-        elif types != ["image"]:
-            message = f"{types[0]} subscriptions are not in this version; it watches image"
-            found.error((*path, types[0]), message)
-    return len(found.errors) == before
-
-
-def _check_images(warehouse: Warehouse, found: Findings) -> None:
-    if warehouse.freight_creation_criteria.expression:
-        message = "freightCreationCriteria is not in this version; all Freight would be created"
-        found.error(("spec", "freightCreationCriteria"), message, "remove it")
+def _check_rest(warehouse: Warehouse, found: Findings) -> None:
     if warehouse.interval < _SHORTEST_INTERVAL:
         found.error(("spec", "interval"), "expected at least 1s", "a registry is asked that often")
-    seen: dict[str, int] = {}
-    for index, subscription in enumerate(warehouse.subscriptions):
-        path = ("spec", "subscriptions", index, "image")
-        _check_image(subscription.image, path, found)
-        repository = normalize_image(subscription.image.repo_url)
-        first = seen.setdefault(repository, index)
-        if first != index:
-            message = f"the same repository as in spec.subscriptions[{first}]"
-            found.error((*path, "repoURL"), message, "a Warehouse watches a repository once")
-
-
-def _check_image(image: ImageSubscription, path: Path, found: Findings) -> None:
-    strategy = image.image_selection_strategy
-    if strategy not in _WATCHED_STRATEGIES:
-        message = f"strategy {strategy} is not in this version; it knows SemVer and Lexical"
-        found.error((*path, "imageSelectionStrategy"), message)
-    if strategy == "SemVer" and image.constraint:
-        _check_constraint(image.constraint, (*path, "constraint"), found)
-    for name, patterns in (
-        ("allowTagsRegexes", image.allow_tags_regexes),
-        ("ignoreTagsRegexes", image.ignore_tags_regexes),
-    ):
-        for index, pattern in enumerate(patterns):
-            fault = pattern_fault(pattern)
-            if fault:
-                found.error((*path, name, index), f"bad regular expression: {fault}")
-    if image.platform and image.platform.count("/") not in (1, 2):
-        found.error((*path, "platform"), "expected os/arch or os/arch/variant")
-
-
-def _check_constraint(text: str, path: Path, found: Findings) -> None:
-    if len(text) > _LONGEST_CONSTRAINT:
-        found.error(path, f"expected at most {_LONGEST_CONSTRAINT} characters")
+    expression = warehouse.freight_creation_criteria.expression
+    if not expression:
         return
     try:
-        Constraint.parse(text)
-    except VersionError as error:
-        found.error(path, error.message, offset=error.offset)
+        compile_expression(expression, declared("criteria"), DEFAULT_LIMITS)
+    except ExpressionError as error:
+        place = ("spec", "freightCreationCriteria", "expression")
+        found.error(place, error.message, offset=error.offset)

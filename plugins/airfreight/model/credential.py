@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from airfreight.model.masking import mask
@@ -15,6 +16,8 @@ class Credential:
     `ssh_private_key` and `signing_key` are texts as `ssh-keygen` and `gpg` write them, without a passphrase.
     `known_hosts` are lines of the file of this name: the host keys that are trusted.
     `ca_certificate` is in PEM: the only authority whose certificates are trusted; empty for those of the machine.
+    `renew` is there where the password is a token that ends: whoever sees it refused fetches another by it, once. It
+    blocks, returns None where there is no other, and raises as the first fetch does.
     """
 
     username: str
@@ -23,6 +26,7 @@ class Credential:
     known_hosts: str = ""
     ca_certificate: str = ""
     signing_key: str = field(default="", repr=False)
+    renew: Callable[[], Credential | None] | None = field(default=None, repr=False, compare=False)
 
     def mask(self, text: str) -> str:
         """Return `text` with every spelling of the password replaced, Basic authentication included."""

@@ -87,6 +87,11 @@ def asset_alias(uri: str) -> str:
     return uri.removeprefix(f"{_SCHEME}://").replace("/", ".")
 
 
+def tying_alias(uri: str, warehouse: str) -> str:
+    """Return the name of the AssetAlias by which the DAG of one Warehouse ties an asset."""
+    return f"{asset_alias(uri)}.of.{warehouse}"
+
+
 def promotion_name(stage: str, ulid: str, freight: str) -> str:
     """Return a Promotion's name as Kargo makes it: ``<stage>.<ulid>.<first 7 of the freight>``, lower case."""
     return f"{stage[:218]}.{ulid}.{freight[:7]}".lower()
@@ -94,8 +99,3 @@ def promotion_name(stage: str, ulid: str, freight: str) -> str:
 
 PROMOTION_NAME = r"[^/]+\.[0-9a-z]{26}\.[0-9a-f]{7}"
 """What every Promotion's name matches."""
-
-
-def connection_prefixes(project: str) -> tuple[str, str]:
-    """Return what the Connection ids that a project may use begin with."""
-    return f"airfreight_{re.sub(r'[^0-9a-z]', '_', project)}_", "airfreight_shared_"

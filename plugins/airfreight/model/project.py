@@ -92,7 +92,8 @@ class ConfigMap(Model):
 class RepositoryCredential(Model):
     """A Secret with a `kargo.akuity.io/cred-type` label: which Connection opens which repositories.
 
-    `connection_id` comes from the annotation `airfreight/connection`; the Secret itself holds no value.
+    `connection_id` comes from the annotation `airfreight/connection`; the Secret itself holds no value. `shared`: it
+    lies in `_cluster/` and is every project's, after the project's own.
     """
 
     name: Name
@@ -100,3 +101,4 @@ class RepositoryCredential(Model):
     repo_url: str = Field(default="", alias="repoURL")
     repo_url_is_regex: bool = Field(default=False, alias="repoURLIsRegex")
     connection_id: str
+    shared: bool = False

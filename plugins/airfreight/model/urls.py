@@ -39,6 +39,17 @@ def sanitize_url(text: str) -> str:
     return "".join(char for char in text if char.isprintable()).strip(" ")
 
 
+def has_plain_host(url: str) -> bool:
+    """Say whether the host and what stands before it are written in visible ASCII.
+
+    Another host is two: Go's lower case makes ``gitlab.com`` of ``gİtlab.com``, a client connects to
+    ``xn--gitlab-…``, and a login for the one would go to the other.
+    """
+    scheme, has_scheme, rest = url.partition("://")
+    authority = re.split(r"[/?#]" if has_scheme else r"[/:?#]", rest if has_scheme else scheme)[0]
+    return re.fullmatch(r"[!-~]*", authority) is not None
+
+
 def normalize_git(url: str) -> str:
     """Return the one spelling of a git repository: ``https://host/path`` or ``ssh://user@host/path``.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 from typing import Literal
 
@@ -9,28 +10,7 @@ from pydantic import Field
 
 from airfreight.model.base import Duration, Model, Name
 from airfreight.model.freight import FreightOrigin
-
-
-class ImageSubscription(Model):
-    """A repository of container images and the rule that picks from it."""
-
-    repo_url: str = Field(alias="repoURL", pattern=r"^[\w.-]+(:\d+)?(/[\w.-]+)*$")
-    image_selection_strategy: Literal["SemVer", "Lexical", "NewestBuild", "Digest"] = "SemVer"
-    strict_semvers: bool = True
-    constraint: str = ""
-    allow_tags_regexes: tuple[str, ...] = ()
-    ignore_tags_regexes: tuple[str, ...] = ()
-    platform: str = ""
-    cache_by_tag: bool = False
-    insecure_skip_tls_verify: bool = Field(default=False, alias="insecureSkipTLSVerify")
-    discovery_limit: int = Field(default=20, ge=1, le=100)
-
-
-class Subscription(Model):
-    """One entry of `spec.subscriptions`."""
-
-    name: str = ""
-    image: ImageSubscription
+from airfreight.model.subscription import Subscription
 
 
 class FreightCreationCriteria(Model):
@@ -51,6 +31,12 @@ class Warehouse(Model):
     freight_creation_policy: Literal["Automatic", "Manual"] = "Automatic"
     freight_creation_criteria: FreightCreationCriteria = FreightCreationCriteria()
     subscriptions: tuple[Subscription, ...] = Field(min_length=1)
+
+    @property
+    def digest(self) -> str:
+        """What changes when another look may find something else (16 hex digits)."""
+        told = self.model_dump_json(by_alias=True, exclude={"annotations", "interval"})
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
 
     @property
     def origin(self) -> FreightOrigin:

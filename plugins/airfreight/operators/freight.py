@@ -9,9 +9,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from airfreight.errors import RefusedError
 from airfreight.hooks.runs import ENDED, skip_tasks, task_states
-from airfreight.hooks.state_store import AssetStateStore
 from airfreight.hooks.step_context import drop_kept_workdir
-from airfreight.hooks.ties import tie
 from airfreight.model.freight import Freight
 from airfreight.model.naming import GATE, PROMOTE, stage_task_id
 from airfreight.model.stage import Stage
@@ -53,7 +51,6 @@ class FreightOperator(BaseOperator):
         request = read_request(context["dag_run"].conf or {}, stages)
         if isinstance(request, Abort):
             return self._abort(request, context)
-        self._tie_registers(context)
         registers = self.runtime.registers(
             self.runtime.assets.warehouses, self.runtime.assets.stage_registers, context
         )
@@ -70,11 +67,6 @@ class FreightOperator(BaseOperator):
             )
         self.log.info("Freight %s is %s", freight.alias, freight.name)
         return freight.to_json()
-
-    def _tie_registers(self, context: Context) -> None:
-        assets = self.runtime.assets
-        tied = [(asset, assets.alias_of(asset)) for asset in assets.kept]
-        tie(context, tied, AssetStateStore(context, assets.metadata))
 
     def _check_stages(
         self,

@@ -15,7 +15,15 @@ from airfreight.hooks.runs import ENDED, task_states
 from airfreight.hooks.state_store import AssetStateStore
 from airfreight.manifests.project import LoadedProject, Pipeline
 from airfreight.model.freight import Freight
-from airfreight.model.naming import FORWARD, FREIGHT, GATE, PROMOTE, VERIFY, stage_task_id
+from airfreight.model.naming import (
+    FORWARD,
+    FREIGHT,
+    GATE,
+    PROMOTE,
+    VERIFY,
+    stage_task_id,
+    tying_alias,
+)
 from airfreight.model.stage import Stage
 from airfreight.runtime.availability import Registers
 from airfreight.runtime.gate import RunFacts
@@ -62,6 +70,13 @@ class PipelineAssets:
     def kept(self) -> tuple[Asset, ...]:
         """The assets with state of Stages and of the project; what a Warehouse knows is tied by what it discovers."""
         return (*self.stage_registers.values(), self.metadata)
+
+    def ties_of(self, warehouse: str) -> list[tuple[Asset, AssetAlias]]:
+        """Return the kept assets, each with the alias by which the DAG of this Warehouse ties it.
+
+        An alias of its own: two tasks that make the same pair of asset and alias at once fail.
+        """
+        return [(asset, AssetAlias(tying_alias(asset.uri, warehouse))) for asset in self.kept]
 
     def alias_of(self, asset: Asset) -> AssetAlias:
         """Return the alias that ties `asset`."""

@@ -235,7 +235,11 @@ class PromoteOperator(BaseOperator):
     ) -> Any:
         steps, name = step_registry(), record.promotion.name
         runner = self._runner = OperatorRunner(
-            read_settings().allowed_operators(), self.runtime.project.name, name, context, self.log
+            read_settings().allowed_operators(),
+            self.runtime.project.connections,
+            name,
+            context,
+            self.log,
         )
         work = PromotionWork(
             record=record,

@@ -11,6 +11,7 @@ from ulid import ULID
 from airfreight.errors import AirfreightError
 from airfreight.hooks.runs import SeenRun, read_run, task_is_open, trigger_run
 from airfreight.hooks.state_store import AssetStateStore
+from airfreight.hooks.ties import tie
 from airfreight.model.freight import Freight
 from airfreight.model.naming import (
     PROMOTE,
@@ -67,6 +68,8 @@ class TriggerPipelineOperator(BaseOperator):
             raise AirfreightError(
                 f"task {self.sensor_task_id} returned no Freight of the register; its XCom may have been changed"
             )
+        if register.is_by_hand(freight.name):
+            raise AirflowSkipException("put together by hand: whoever wants it promotes it by name")
         run_id = register.run_of(freight.name) or self._give_run(freight)
         register.record_run(freight.name, run_id)
         mark_handled(context, self.runtime, self.warehouse, self.sensor_task_id)
@@ -115,7 +118,8 @@ class PromoteAvailableOperator(BaseOperator):
     """Asks for every Stage that promotes by itself whether its candidate arrived outside its own run.
 
     An approval, a lifted hold, a new policy or a new Stage makes Freight available to which no run is on its way; each
-    run of the Warehouse, "refresh" and timetable included, finds it here and triggers a run for that Stage.
+    run of the Warehouse, "refresh" and timetable included, finds it here and triggers a run for that Stage. It also
+    ties the registers of the pipeline (`hooks.ties`).
 
     :param runtime: manifests and assets of the pipeline.
     :param warehouse: the Warehouse.
@@ -130,6 +134,7 @@ class PromoteAvailableOperator(BaseOperator):
         """Return the ids of the runs that were triggered."""
         skip_in_backfill(context)
         assets = self.runtime.assets
+        tie(context, assets.ties_of(self.warehouse.name), AssetStateStore(context, assets.metadata))
         registers = self.runtime.registers(assets.warehouses, assets.stage_registers, context)
         runs = [
             self._promote(stage, registers)

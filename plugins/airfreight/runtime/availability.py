@@ -136,8 +136,10 @@ class Candidate:
 def candidate(
     stage: Stage, origin: FreightOrigin, registers: Registers, now: datetime
 ) -> Candidate:
-    """Return the newest Freight of `origin` that is available to `stage`."""
+    """Return the newest Freight of `origin` that is available to `stage` and that nobody put together by hand."""
     for entry in registers.warehouses[origin.name].index():
+        if entry.by_hand:
+            continue
         answer = available(entry.name, origin, stage, registers, now)
         if answer.available:
             return Candidate(entry, answer.reason)

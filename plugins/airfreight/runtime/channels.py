@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from airfreight.errors import SettingsError
 from airfreight.model.channel import MessageChannel
+from airfreight.model.connections import ConnectionIds
 from airfreight.model.credential import Credential
 from airfreight.model.project import RepositoryCredential
 from airfreight.runtime.credentials import own_connection
@@ -20,14 +21,16 @@ class ProjectChannels:
 
     def __init__(
         self,
-        project: str,
+        ids: ConnectionIds,
         channels: Iterable[MessageChannel],
         credentials: Iterable[RepositoryCredential],
         read: Callable[[str], Credential | None],
     ) -> None:
-        self._project = project
+        self._ids = ids
         self._channels = {(channel.kind, channel.name): channel for channel in channels}
-        self._connections = {secret.name: secret.connection_id for secret in credentials}
+        self._connections = {
+            secret.name: secret.connection_id for secret in credentials if not secret.shared
+        }
         self._read = read
 
     def open(self, kind: str, name: str) -> OpenChannel:
@@ -38,7 +41,7 @@ class ProjectChannels:
         connection_id = self._connection(channel)
         if not connection_id:
             return OpenChannel(channel, None)
-        return OpenChannel(channel, self._read(own_connection(connection_id, self._project)))
+        return OpenChannel(channel, self._read(own_connection(connection_id, self._ids)))
 
     def _connection(self, channel: MessageChannel) -> str:
         if channel.secret_ref is None:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 
 from airfreight.errors import ExpressionError, SettingsError
 from airfreight.expr.gofloat import parse_float
+from airfreight.model.connections import SHARED_PREFIX, ConnectionIds
 from airfreight.model.credential import Credential
 from airfreight.model.masking import mask
-from airfreight.model.naming import connection_prefixes
 from airfreight.model.project import RepositoryCredential
 from airfreight.runtime.credentials import own_connection
 from airfreight.runtime.functions import Data
@@ -24,12 +24,14 @@ class ConnectionSecrets:
 
     def __init__(
         self,
-        project: str,
+        ids: ConnectionIds,
         credentials: Iterable[RepositoryCredential],
         read: Callable[[str], Credential | None],
     ) -> None:
-        self._project = project
-        self._credentials = {credential.name: credential for credential in credentials}
+        self._ids = ids
+        known = tuple(credentials)
+        self._own = {credential.name: credential for credential in known if not credential.shared}
+        self._shared = {credential.name: credential for credential in known if credential.shared}
         self._read = read
         self._logins: dict[str, Credential] = {}
 
@@ -38,17 +40,19 @@ class ConnectionSecrets:
 
         Raises ExpressionError where the Connection is missing, or none that the project may use.
         """
-        credential = self._credentials.get(name)
+        credential = self._own.get(name)
         return self._login(credential) if credential is not None else {}
 
     def shared(self, name: str) -> Data:
-        """Return the same of a generic Secret that names a shared Connection; of any other one, nothing."""
-        credential = self._credentials.get(name)
-        _, shared = connection_prefixes(self._project)
+        """Return the same of a generic Secret that all projects share; of any other one, nothing.
+
+        A Secret of the project that names a shared Connection counts as one where none in `_cluster/` has its name.
+        """
+        credential = self._shared.get(name) or self._own.get(name)
         if (
             credential is None
             or credential.cred_type != "generic"
-            or not credential.connection_id.startswith(shared)
+            or not credential.connection_id.startswith(SHARED_PREFIX)
         ):
             return {}
         return self._login(credential)
@@ -60,7 +64,7 @@ class ConnectionSecrets:
 
     def _login(self, credential: RepositoryCredential) -> Data:
         try:
-            connection_id = own_connection(credential.connection_id, self._project)
+            connection_id = own_connection(credential.connection_id, self._ids)
             login = self._logins.get(connection_id) or self._read(connection_id)
         except SettingsError as error:
             raise ExpressionError(f"secret {credential.name!r}: {error}") from error

@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from airfreight.errors import SettingsError
-from airfreight.model.naming import connection_prefixes
+from airfreight.model.connections import ConnectionIds
 from airfreight.model.patterns import compile_regex, sound
 from airfreight.model.project import RepositoryCredential
-from airfreight.model.urls import normalize_chart, normalize_git, normalize_image
+from airfreight.model.urls import has_plain_host, normalize_chart, normalize_git, normalize_image
 
-_NORMALIZERS = {"git": normalize_git, "helm": normalize_chart, "image": normalize_image}
+
+def _without_slash(url: str) -> str:
+    """Return what is compared of a URL for which Kargo has no rule."""
+    return url.rstrip("/")
+
+
+_NORMALIZERS: Mapping[str, Callable[[str], str]] = {
+    "generic": _without_slash,
+    "git": normalize_git,
+    "helm": normalize_chart,
+    "image": normalize_image,
+}
 
 
 def find_connection(
-    credentials: Iterable[RepositoryCredential], project: str, kind: str, url: str
+    credentials: Iterable[RepositoryCredential], ids: ConnectionIds, kind: str, url: str
 ) -> str | None:
-    """Return the id of the Connection for `url`, or None where no credential of `kind` (git, helm, image) names it.
+    """Return the id of the Connection for `url`, or None where no credential of `kind` names it.
 
-    Of several the first by name counts. Raises SettingsError where a Connection is none of the project's.
+    Kinds are generic, git, helm and image. Of several the first by name counts, the project's own before those that
+    all projects share. Raises SettingsError where a Connection is none of the project's.
     """
-    for credential in sorted(credentials, key=lambda c: c.name):
+    for credential in sorted(credentials, key=lambda c: (c.shared, c.name)):
         if credential.cred_type == kind and _opens(credential, kind, url):
-            return own_connection(credential.connection_id, project)
+            return own_connection(credential.connection_id, ids)
     return None
 
 
 def _opens(credential: RepositoryCredential, kind: str, url: str) -> bool:
+    if not has_plain_host(url):
+        return False
     normalize = _NORMALIZERS[kind]
     if not credential.repo_url_is_regex:
         return normalize(credential.repo_url) == normalize(url)
@@ -35,12 +49,9 @@ def _opens(credential: RepositoryCredential, kind: str, url: str) -> bool:
     return any(pattern.fullmatch(sound(text)) for text in (url, normalize(url)))
 
 
-def own_connection(connection_id: str, project: str) -> str:
+def own_connection(connection_id: str, ids: ConnectionIds) -> str:
     """Return `connection_id`; raises SettingsError where it is none that the project may use."""
-    prefixes = connection_prefixes(project)
-    if not connection_id.startswith(prefixes):
-        raise SettingsError(
-            f"project {project} may not use Connection {connection_id!r}; "
-            f"its Connections begin with {prefixes[0]} or {prefixes[1]}"
-        )
+    refusal = ids.refusal(connection_id)
+    if refusal is not None:
+        raise SettingsError(refusal)
     return connection_id

@@ -1,116 +1,152 @@
-"""One look of a Warehouse at its repositories: what it would make Freight of (`kargo.md` §4.1)."""
+"""One look of a Warehouse at its subscriptions: what it would make Freight of (`kargo.md` §4.1)."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import httpx
+from airfreight.errors import ArtifactError, RefusedError
+from airfreight.model.freight import (
+    ChartArtifact,
+    FreightContent,
+    FreightOrigin,
+    GenericArtifact,
+    GitCommit,
+    ImageArtifact,
+)
+from airfreight.sources.base import Access, Artifact, Discovered, Found, Source
 
-from airfreight.artifacts.images import DiscoveredImage, discover_images, list_selected_tags
-from airfreight.artifacts.oci.client import RegistryClient
-from airfreight.artifacts.oci.protocol import is_this_machine, parse_reference
-from airfreight.artifacts.tls import tls_context
-from airfreight.errors import ArtifactError
-from airfreight.model.credential import Credential
-from airfreight.model.freight import FreightContent, ImageArtifact
-from airfreight.model.warehouse import Subscription, Warehouse
+AccessTo = Callable[[Source], Access]
+"""Gives what a look at a source may use; raises AuthenticationError or SettingsError."""
 
-FindCredential = Callable[[str, str], Credential | None]
+# Hex digits of a commit's id that a person has to give at least, and versions that a refusal lists.
+_SHORTEST_ID = 7
+_MOST_SHOWN = 10
 
-# Seconds for one answer of a registry.
-_TIMEOUT = 30.0
+
+@dataclass(frozen=True)
+class Look:
+    """What one subscription shows."""
+
+    source: Source
+    found: Found
 
 
 @dataclass(frozen=True)
 class Discovery:
-    """What a Warehouse would make Freight of now, and what its watchers should take as handled.
+    """What all subscriptions of a Warehouse show; one is enough to make the whole fail."""
 
-    `seen` maps a repository to the best tag that it shows; empty where none meets the subscription.
-    `content` is None where a subscription found nothing; `reason` says so.
-    """
+    looks: tuple[Look, ...]
 
-    content: FreightContent | None
-    seen: Mapping[str, str]
-    reason: str = ""
+    @property
+    def seen(self) -> Mapping[str, str]:
+        """What the watchers should take as handled: source → mark."""
+        return {look.source.url: look.found.mark for look in self.looks}
 
+    @property
+    def lacking(self) -> str:
+        """Why there is no Freight: the first subscription that shows nothing; empty where each shows something."""
+        empty = (look.source.url for look in self.looks if not look.found.artifacts)
+        return next((f"{url} has nothing that meets the subscription" for url in empty), "")
 
-@asynccontextmanager
-async def registry_client(
-    repo_url: str,
-    *,
-    credential: Credential | None,
-    allow_credentials_over_http: bool,
-    verify_tls: bool = True,
-) -> AsyncIterator[RegistryClient]:
-    """Give a client for the registry of `repo_url`; its connections end with the block."""
-    host = parse_reference(repo_url).host
-    context = tls_context(verify=verify_tls)
-    async with httpx.AsyncClient(timeout=_TIMEOUT, verify=context, trust_env=False) as http:
-        yield RegistryClient(
-            http,
-            host=host,
-            credential=credential,
-            plain_http=is_this_machine(host),
-            allow_credentials_over_http=allow_credentials_over_http,
-        )
+    @property
+    def newest(self) -> tuple[Discovered, ...]:
+        """The best of each subscription."""
+        return tuple(look.found.artifacts[0] for look in self.looks if look.found.artifacts)
+
+    def chosen(self, versions: Mapping[str, str]) -> tuple[Discovered, ...]:
+        """Return what a person chose: subscription, by its name or URL → tag, commit, version.
+
+        Only what was discovered can be chosen, and each subscription once; raises RefusedError.
+        """
+        left = dict(versions)
+        picked = tuple(_pick(look, left) for look in self.looks)
+        if left:
+            known = ", ".join(look.source.url for look in self.looks)
+            raise RefusedError(f"the Warehouse has no subscription {min(left)!r}; it has {known}")
+        return picked
 
 
 async def discover(
-    warehouse: Warehouse,
-    find_credential: FindCredential,
+    sources: Sequence[Source],
+    access_to: AccessTo,
     *,
-    allow_credentials_over_http: bool,
     as_of: datetime | None = None,
+    limit: int | None = None,
 ) -> Discovery:
-    """Look at every subscription and take the best of each.
+    """Look at every subscription at once.
 
-    `as_of`: only what existed at that moment counts. Raises ArtifactError where one subscription fails: no Freight is
-    made of a part.
+    `as_of`: only what existed at that moment counts. `limit`: artifacts of each subscription, else its own. Raises
+    ArtifactError where one fails, with all that fail in its message: no Freight is made of a part.
     """
-    images: list[ImageArtifact] = []
-    seen: dict[str, str] = {}
-    for subscription in warehouse.subscriptions:
-        best, tag = await _discover_one(
-            subscription, find_credential, allow_credentials_over_http, as_of
-        )
-        seen[subscription.image.repo_url] = tag
-        if best is None:
-            reason = f"{subscription.image.repo_url} has no image that meets the subscription"
-            return Discovery(None, seen, reason)
-        images.append(_artifact(subscription, best))
-    content = FreightContent(origin=warehouse.origin, images=tuple(images))
-    return Discovery(content, seen)
-
-
-async def _discover_one(
-    subscription: Subscription,
-    find_credential: FindCredential,
-    allow_credentials_over_http: bool,
-    as_of: datetime | None,
-) -> tuple[DiscoveredImage | None, str]:
-    image = subscription.image
-    try:
-        async with registry_client(
-            image.repo_url,
-            credential=find_credential("image", image.repo_url),
-            allow_credentials_over_http=allow_credentials_over_http,
-            verify_tls=not image.insecure_skip_tls_verify,
-        ) as client:
-            tags = await list_selected_tags(client, image)
-            found = await discover_images(client, image, tags, limit=1, as_of=as_of)
-    except ArtifactError as error:
-        raise type(error)(f"{image.repo_url}: {error}") from error
-    return (found[0] if found else None), (tags[0] if tags else "")
-
-
-def _artifact(subscription: Subscription, image: DiscoveredImage) -> ImageArtifact:
-    return ImageArtifact(
-        repo_url=subscription.image.repo_url,
-        tag=image.tag,
-        digest=image.digest,
-        annotations=image.annotations,
-        subscription_name=subscription.name,
+    answers = await asyncio.gather(
+        *(_look(source, access_to, as_of, limit) for source in sources), return_exceptions=True
     )
+    faults = [answer for answer in answers if isinstance(answer, BaseException)]
+    for fault in faults:
+        if not isinstance(fault, ArtifactError):
+            raise fault
+    if faults:
+        raise type(faults[0])("; ".join(str(fault) for fault in faults))
+    return Discovery(tuple(answer for answer in answers if isinstance(answer, Look)))
+
+
+async def _look(
+    source: Source, access_to: AccessTo, as_of: datetime | None, limit: int | None
+) -> Look:
+    access = await asyncio.to_thread(access_to, source)
+    try:
+        wanted = source.discovery_limit if limit is None else limit
+        return Look(source, await source.discover(access, limit=wanted, as_of=as_of))
+    except ArtifactError as error:
+        raise type(error)(f"{source.url}: {error}") from error
+
+
+def content_of(origin: FreightOrigin, artifacts: Sequence[Artifact]) -> FreightContent:
+    """Return what a Freight of these artifacts is made of."""
+    return FreightContent(
+        origin=origin,
+        commits=tuple(a for a in artifacts if isinstance(a, GitCommit)),
+        images=tuple(a for a in artifacts if isinstance(a, ImageArtifact)),
+        charts=tuple(a for a in artifacts if isinstance(a, ChartArtifact)),
+        artifacts=tuple(a for a in artifacts if isinstance(a, GenericArtifact)),
+    )
+
+
+def version_of(artifact: Artifact) -> str:
+    """Return what a person calls the artifact: a tag, a version, a commit's full id where no tag led to it."""
+    match artifact:
+        case GitCommit():
+            return artifact.tag or artifact.id
+        case ImageArtifact():
+            return artifact.tag
+        case _:
+            return artifact.version
+
+
+def is_news(artifact: Artifact, after: str) -> bool:
+    """Say whether `artifact` is another than `after`, a version, or ``tag@digest`` where a tag may move."""
+    if isinstance(artifact, ImageArtifact) and "@" in after:
+        return f"{artifact.tag}@{artifact.digest}" != after
+    return version_of(artifact) != after
+
+
+def _pick(look: Look, left: dict[str, str]) -> Discovered:
+    source = look.source
+    names = [name for name in (source.name, source.url) if name and name in left]
+    if not names:
+        raise RefusedError(f"nothing is chosen of {source.url}; every subscription needs one")
+    wanted = left.pop(names[0])
+    for candidate in look.found.artifacts:
+        if _is_called(candidate.artifact, wanted):
+            return candidate
+    shown = ", ".join(version_of(found.artifact) for found in look.found.artifacts[:_MOST_SHOWN])
+    raise RefusedError(f"{source.url} shows no {wanted!r} now; it shows {shown or 'nothing'}")
+
+
+def _is_called(artifact: Artifact, wanted: str) -> bool:
+    if isinstance(artifact, GitCommit) and len(wanted) >= _SHORTEST_ID:
+        return artifact.tag == wanted or artifact.id.startswith(wanted)
+    return version_of(artifact) == wanted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from airfreight.errors import ExpressionError
@@ -127,8 +127,4 @@ def _step_meta(execution: StepExecution) -> Struct:
 
 
 def _moment(moment: datetime | None) -> Moment | None:
-    if moment is None:
-        return None
-    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    microseconds = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-    return Moment(microseconds * 1_000, UTC)
+    return Moment.of(moment) if moment is not None else None

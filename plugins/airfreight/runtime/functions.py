@@ -10,7 +10,7 @@ from airfreight.errors import ExpressionError
 from airfreight.expr.functions import Function
 from airfreight.expr.values import Struct
 from airfreight.model.base import Model
-from airfreight.model.freight import Freight, FreightContent
+from airfreight.model.freight import ChartArtifact, Freight, FreightContent, GenericArtifact
 from airfreight.model.promotion import StepExecution, StepStatus
 from airfreight.model.urls import normalize_git
 from airfreight.runtime.version_functions import semver_diff, semver_parse
@@ -234,6 +234,12 @@ def _freight_of(scope: Scope, function: str, origin: Any) -> Iterator[Freight]:
     freight = scope.freight.get(f"{origin.fields['Kind']}/{origin.fields['Name']}")
     if freight is not None:
         yield freight
+
+
+def freight_struct(artifact: ChartArtifact | GenericArtifact) -> Struct:
+    """Return a chart or another type's artifact as expressions see it."""
+    is_chart = isinstance(artifact, ChartArtifact)
+    return _struct("Chart" if is_chart else "ArtifactReference", artifact)
 
 
 def _struct(type_name: str, artifact: Model) -> Struct:

@@ -12,11 +12,17 @@ from airfreight.model.promotion import Promotion, PromotionPhase, PromotionStatu
 
 
 class IndexEntry(Model):
-    """One Freight in its Warehouse's index."""
+    """One Freight in its Warehouse's index.
+
+    `by_hand`: put together by a person, and no Stage takes it by itself. `registered_at` is set where a backfill dated
+    it in the past: it is kept as long as what was found then.
+    """
 
     name: str
     alias: str
     discovered_at: datetime
+    by_hand: bool = False
+    registered_at: datetime | None = None
 
 
 class Holding(Model):

@@ -85,14 +85,26 @@ class WarehouseRegister:
             raise RefusedError(f"Freight {reference!r} is in the index but its content is gone")
         return freight
 
-    def register(self, content: FreightContent, discovered_at: datetime) -> tuple[Freight, bool]:
+    def register(
+        self,
+        content: FreightContent,
+        discovered_at: datetime,
+        *,
+        by_hand: bool = False,
+        registered_at: datetime | None = None,
+    ) -> tuple[Freight, bool]:
         """Return the Freight with this content and whether it is new; one that is known is left as it is.
 
-        Known is what the index lists: content without it is left of a task that died here or in `trim`.
+        Known is what the index lists: content without it is left of a task that died here or in `trim`. What was put
+        together by hand and is found later is from then on as any other.
         """
         index = self.index()
         known = self.freight(content.name)
-        if known is not None and any(entry.name == known.name for entry in index):
+        listed = next((entry for entry in index if entry.name == content.name), None)
+        if known is not None and listed is not None:
+            if listed.by_hand and not by_hand:
+                found = listed.model_copy(update={"by_hand": False})
+                self._write_index(found if entry is listed else entry for entry in index)
             return known, False
         freight = Freight(
             name=content.name,
@@ -101,9 +113,19 @@ class WarehouseRegister:
             discovered_at=discovered_at,
         )
         self._store.set(f"freight/{freight.name}", freight.to_json())
-        entry = IndexEntry(name=freight.name, alias=freight.alias, discovered_at=discovered_at)
+        entry = IndexEntry(
+            name=freight.name,
+            alias=freight.alias,
+            discovered_at=discovered_at,
+            by_hand=by_hand,
+            registered_at=registered_at,
+        )
         self._write_index([*(e for e in index if e.name != entry.name), entry])
         return freight, True
+
+    def is_by_hand(self, name: str) -> bool:
+        """Say whether a person put this Freight together and no Stage takes it by itself."""
+        return any(entry.by_hand for entry in self.index() if entry.name == name)
 
     def run_of(self, name: str) -> str | None:
         """Return the id of the Freight's own pipeline run, or None while it has none."""
@@ -124,7 +146,7 @@ class WarehouseRegister:
         used = set(in_use)
         oldest_used = max((i for i, e in enumerate(index) if e.name in used), default=0)
         old = index[oldest_used + RETAINED_FREIGHT + 1 :]
-        forgotten = [e for e in old if now - e.discovered_at > RETAINED_AGE]
+        forgotten = [e for e in old if now - (e.registered_at or e.discovered_at) > RETAINED_AGE]
         if not forgotten:
             return ()
         gone = {e.name for e in forgotten}

@@ -1,115 +1,110 @@
-"""Discovers what a Warehouse would make Freight of, and registers it."""
+"""Waits in a hand-written DAG for what a subscription takes, with the clients of the Warehouses."""
 
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, NoReturn
 
-from airflow.sdk import Asset, BaseSensorOperator, Context
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue
+from airflow.sdk.exceptions import AirflowFailException
+from pydantic import ValidationError
 
-from airfreight.errors import AuthenticationError, SettingsError
+from airfreight.errors import AirfreightError, AuthenticationError, SettingsError
 from airfreight.hooks.configuration import read_settings
-from airfreight.hooks.repository import ConnectionCredentials
-from airfreight.hooks.state_store import AssetStateStore
-from airfreight.model.project import RepositoryCredential
-from airfreight.model.warehouse import Warehouse
-from airfreight.runtime.discovery import Discovery, discover
-from airfreight.runtime.stage_register import StageRegister
-from airfreight.runtime.warehouse_register import WarehouseRegister
-from airfreight.runtime.watch import HANDLED
+from airfreight.hooks.repository import RepositoryHook, access_of
+from airfreight.model.subscription import Subscription
+from airfreight.runtime.discovery import is_news
+from airfreight.runtime.token_connections import Repository
+from airfreight.sources.base import Found
+from airfreight.sources.catalogue import faults_of, source_of
+from airfreight.triggers.artifact import ArtifactTrigger
 
 
 class WarehouseSensor(BaseSensorOperator):
-    """Looks once at the Warehouse's repositories and returns the Freight where it has no pipeline run yet.
+    """Waits until a subscription takes another artifact than `after`, and returns the artifact as a Freight lists it.
 
-    A run that finds nothing new ends as skipped. In a backfill it registers what the Warehouse would have produced at
-    the run's logical date, by the artifacts' creation times; `discoveredAt` is that date, so that Freight of the past
-    never overtakes what was found live.
+    A Warehouse's own DAG needs none of it: there a watcher waits while no run is open, and `FreightSensor` looks once.
 
-    :param warehouse: the Warehouse.
-    :param project: the project's name.
-    :param credentials: the project's credentials, of which the first that names the repository opens it.
-    :param register: the asset whose state store is the Warehouse's register.
-    :param stages: the assets of the Stages that the Warehouse feeds; what they hold, promote or ask about is kept.
-    :param watch: the asset that the Warehouse's watcher emits.
-    :param problems: what is wrong with the Warehouse's manifest, one located line each; the task fails with them.
+    :param subscription: an entry of `spec.subscriptions`, such as ``{"image": {"repoURL": "ghcr.io/acme/shop"}}``.
+    :param repository_conn_id: id of the Connection that opens the repository; empty for an anonymous visit.
+    :param after: version (tag, commit, chart's version) that is known already, ``tag@digest`` for a tag that moves;
+        empty: the first look may find it.
+    :param deferrable: wait in the triggerer instead of a worker.
     """
+
+    template_fields: Sequence[str] = ("after",)
 
     def __init__(
         self,
         *,
-        warehouse: Warehouse,
-        project: str,
-        credentials: tuple[RepositoryCredential, ...],
-        register: Asset,
-        watch: Asset,
-        stages: tuple[Asset, ...],
-        problems: tuple[str, ...] = (),
+        subscription: dict[str, Any],
+        repository_conn_id: str = "",
+        after: str = "",
+        deferrable: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.warehouse = warehouse
-        self.project = project
-        self.credentials = credentials
-        self.register = register
-        self.watch = watch
-        self.stages = stages
-        self.problems = problems
+        self.subscription = subscription
+        self.repository_conn_id = repository_conn_id
+        self.after = after
+        self.deferrable = deferrable
 
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Return the Freight: name, alias, origin, discoveredAt, artifacts."""
-        if self.problems:
-            listed = "\n".join(self.problems)
-            raise AirflowFailException(f"Warehouse {self.warehouse.name} is disabled:\n{listed}")
-        as_of = _backfilled_date(context)
+    def execute(self, context: Context) -> Any:
+        """Return the artifact, or wait for it."""
+        self._check()
+        if not self.deferrable:
+            return super().execute(context)
+        found = self.poke(context)
+        return found.xcom_value if found else self._defer()
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:  # noqa: ARG002 Airflow's call
+        """Return the artifact that the trigger saw."""
+        if "error" in event:
+            raise AirflowFailException(event["error"])
+        return event["artifact"]
+
+    def poke(self, context: Context) -> PokeReturnValue:  # noqa: ARG002 Airflow's call
+        """Look once; a repository that is down is looked at again."""
         try:
-            found = self._discover(as_of)
+            found = asyncio.run(self._discover())
         except (AuthenticationError, SettingsError) as error:
             raise AirflowFailException(str(error)) from error
-        context["ti"].xcom_push(key=HANDLED, value=dict(found.seen))
-        if self.warehouse.freight_creation_policy == "Manual":
-            raise AirflowSkipException("the Warehouse makes no Freight by itself")
-        return self._register(found, as_of, context)
-
-    def _discover(self, as_of: datetime | None) -> Discovery:
-        finder = ConnectionCredentials(self.project, self.credentials)
-        return asyncio.run(
-            discover(
-                self.warehouse,
-                finder.find,
-                allow_credentials_over_http=read_settings().allow_credentials_over_http,
-                as_of=as_of,
-            )
+        except AirfreightError as error:
+            self.log.warning("%s; asked again in %g s", error, self.poke_interval)
+            return PokeReturnValue(is_done=False)
+        newest = [one.artifact for one in found.artifacts if is_news(one.artifact, self.after)]
+        if not newest:
+            return PokeReturnValue(is_done=False)
+        return PokeReturnValue(
+            is_done=True, xcom_value=newest[0].model_dump(mode="json", by_alias=True)
         )
 
-    def _register(
-        self, found: Discovery, as_of: datetime | None, context: Context
-    ) -> dict[str, Any]:
-        register = WarehouseRegister(AssetStateStore(context, self.register))
-        if found.content is None:
-            raise AirflowSkipException(f"no Freight: {found.reason}")
-        freight, is_new = register.register(found.content, as_of or datetime.now(UTC))
-        if not is_new and (as_of is not None or register.run_of(freight.name) is not None):
-            if as_of is None:
-                AssetStateStore(context, self.watch).set(HANDLED, dict(found.seen))
-            raise AirflowSkipException(f"nothing new: {freight.alias} is the newest")
-        self.log.info("Freight %s is %s", freight.alias, freight.name)
-        self._trim(register, context)
-        content = freight.to_json()
-        for alias in self.outlets:
-            context["outlet_events"][alias].add(self.register, extra={"freight": content})
-        return content
+    async def _discover(self) -> Found:
+        source = source_of(Subscription.model_validate(self.subscription))
+        repository = Repository(source.credential_kind, source.credential_url, project="")
+        credential = RepositoryHook(self.repository_conn_id, repository).get_conn()
+        return await source.discover(access_of(credential, read_settings()), limit=1, as_of=None)
 
-    def _trim(self, register: WarehouseRegister, context: Context) -> None:
-        stages = [StageRegister(AssetStateStore(context, asset)) for asset in self.stages]
-        origin = self.warehouse.origin.key
-        in_use = {name for stage in stages for name in stage.freight_in_use(origin)}
-        for name in register.trim(in_use, datetime.now(UTC)):
-            self.log.info("Freight %s is old and unused, and is forgotten", name)
+    def _check(self) -> None:
+        try:
+            faults = list(faults_of(Subscription.model_validate(self.subscription)))
+        except ValidationError as error:
+            raise AirflowFailException(f"subscription: {error}") from None
+        if faults:
+            listed = "; ".join(f"{'.'.join(map(str, f.field))}: {f.message}" for f in faults)
+            raise AirflowFailException(f"subscription: {listed}")
 
-
-def _backfilled_date(context: Context) -> datetime | None:
-    run = context["dag_run"]
-    return run.logical_date if run.run_type.value == "backfill" else None
+    def _defer(self) -> NoReturn:
+        self.defer(
+            trigger=ArtifactTrigger(
+                subscription=self.subscription,
+                repository_conn_id=self.repository_conn_id,
+                after=self.after,
+                poke_interval=self.poke_interval,
+            ),
+            method_name="execute_complete",
+            timeout=timedelta(seconds=self.timeout),
+        )
+        raise AssertionError("defer does not return")

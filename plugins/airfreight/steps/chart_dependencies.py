@@ -24,6 +24,7 @@ from airfreight.model.credential import Credential
 from airfreight.model.urls import normalize_chart
 from airfreight.steps.base import StepContext
 from airfreight.steps.confined import confined
+from airfreight.steps.oci_registry import registry_faults
 
 CHART, LOCK = "Chart.yaml", "Chart.lock"
 _TEXT_FIELDS = ("name", "version", "repository")
@@ -91,7 +92,8 @@ class Charts:
         dependencies = read_dependencies(self.chart)
         for dependency in dependencies:
             self._check(dependency)
-        logins = dict(_logins(self.context, dependencies))
+        with registry_faults():
+            logins = dict(_logins(self.context, dependencies))
         passwords = tuple(login.password for login in logins.values())
         with confined(self.context, network=True) as place:
             config = place.home / "config"

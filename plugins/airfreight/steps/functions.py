@@ -66,6 +66,22 @@ _ARTIFACT = _struct(
     **dict.fromkeys(("ArtifactType", "SubscriptionName", "Version"), STRING),
     Metadata=UNKNOWN,
 )
+# What a Warehouse has just found is no part of a Freight yet: it has other fields (`kargo.md` §3.5).
+_DISCOVERED: Final[Mapping[str, Shape]] = MappingProxyType(
+    {
+        "commitFrom": _struct(
+            "DiscoveredCommit",
+            **dict.fromkeys(("ID", "Branch", "Tag", "Subject", "Author", "Committer"), STRING),
+            CreatorDate=UNKNOWN,
+        ),
+        "imageFrom": _struct(
+            "DiscoveredImageReference",
+            **dict.fromkeys(("Tag", "Digest"), STRING),
+            Annotations=MAP,
+            CreatedAt=UNKNOWN,
+        ),
+    }
+)
 
 
 def _version_shape() -> Shape:
@@ -138,8 +154,9 @@ _DECLARED: Final[Mapping[str, _Declaration]] = MappingProxyType(
 
 def declared(place: Place) -> dict[str, Function]:
     """Return all of Kargo's functions for expressions at `place`; a misplaced one says where it belongs."""
+    found = _DISCOVERED if place == "criteria" else {}
     return {
-        name: declaration.function
+        name: replace(declaration.function, result=found.get(name, declaration.function.result))
         if place in declaration.places
         else replace(declaration.function, refusal=_refusal(name, declaration.places, place))
         for name, declaration in _DECLARED.items()

@@ -26,6 +26,7 @@ from airfreight.errors import (
     RetryableStepError,
     SettingsError,
     TerminalStepError,
+    TransientError,
 )
 from airfreight.steps.base import StepConfig, StepContext
 from airfreight.steps.workdir import GIT_STORE
@@ -55,7 +56,7 @@ def step_errors() -> Iterator[None]:
 
 
 def remote_of(context: StepContext, url: str, *, verify_tls: bool = True) -> GitRemote:
-    """Return the repository at `url` with the login that the project has for it; raises TerminalStepError."""
+    """Return the repository at `url` with the login that the project has for it; raises a StepError."""
     try:
         return GitRemote(
             url,
@@ -64,6 +65,8 @@ def remote_of(context: StepContext, url: str, *, verify_tls: bool = True) -> Git
             verify_tls,
             context.settings.allow_loopback,
         )
+    except TransientError as error:
+        raise RetryableStepError(str(error)) from None
     except (ArtifactError, SettingsError) as error:
         raise TerminalStepError(str(error)) from None
 

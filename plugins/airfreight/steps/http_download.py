@@ -10,7 +10,8 @@ import httpx
 from pydantic import Field, field_validator
 
 from airfreight.artifacts.guarded_http import send_following
-from airfreight.errors import RetryableStepError, TerminalStepError
+from airfreight.artifacts.unpacking import body_of
+from airfreight.errors import ArtifactError, RetryableStepError, TerminalStepError
 from airfreight.model.base import Duration
 from airfreight.steps.base import PromotionStep, StepConfig, StepContext, StepResult
 from airfreight.steps.http_request import (
@@ -94,11 +95,14 @@ class HttpDownloadStep(PromotionStep[HttpDownloadConfig]):
 
     def _write(self, response: httpx.Response, file: IO[bytes]) -> None:
         written = 0
-        for chunk in response.iter_bytes():
-            written += len(chunk)
-            if written > self._most:
-                raise self._too_large()
-            file.write(chunk)
+        try:
+            for chunk in body_of(response):
+                written += len(chunk)
+                if written > self._most:
+                    raise self._too_large()
+                file.write(chunk)
+        except ArtifactError as error:
+            raise RetryableStepError(str(error), failed=True) from None
 
     def _too_large(self) -> TerminalStepError:
         return TerminalStepError(f"the download is larger than {self._most / _MIB:g} MiB")

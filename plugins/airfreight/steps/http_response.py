@@ -8,7 +8,8 @@ from typing import Any, NoReturn
 import httpx
 import yaml
 
-from airfreight.errors import ExpressionError, RetryableStepError
+from airfreight.artifacts.unpacking import body_of
+from airfreight.errors import ArtifactError, ExpressionError, RetryableStepError
 from airfreight.expr.functions import Function
 
 MAX_BYTES = 2 * 1024 * 1024
@@ -16,13 +17,15 @@ _YAML_TYPES = frozenset(["application/yaml", "application/x-yaml", "text/yaml", 
 
 
 def read_body(response: httpx.Response) -> bytes:
-    """Read and close; raises RetryableStepError beyond 2 MiB, unpacked."""
+    """Read and close; raises RetryableStepError beyond 2 MiB, unpacked, and for what is packed by no single gzip."""
     content = bytearray()
     try:
-        for chunk in response.iter_bytes():
+        for chunk in body_of(response):
             content += chunk
             if len(content) > MAX_BYTES:
                 raise RetryableStepError("the response is larger than 2 MiB")
+    except ArtifactError as error:
+        raise RetryableStepError(str(error)) from None
     finally:
         response.close()
     return bytes(content)

@@ -7,16 +7,15 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
+from airfreight.artifacts.yaml_depth import compose
 from airfreight.errors import RetryableStepError, TerminalStepError
 from airfreight.steps.base import StepContext
 
 _SEPARATOR = re.compile(r"^---[ \t]*(?:#.*)?\r?$\n?", re.MULTILINE)
 _CONTENT = re.compile(r"^[ \t]*[^ \t\r\n#]", re.MULTILINE)
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ def documents(text: str) -> Iterator[str]:
 def resource_of(document: str) -> Resource:
     """Return what `document` says it is; an empty Resource for what is no YAML mapping."""
     try:
-        root = yaml.compose(document, Loader=_LOADER)
+        root = compose(document)
     except yaml.YAMLError:
         return Resource()
     top = _scalars(root)

@@ -11,13 +11,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from airfreight.artifacts.yaml_depth import DepthError, within_depth
 from airfreight.errors import TerminalStepError
-
-# libyaml's time grows with the square of the depth.
-MAX_DEPTH = 1000
-
-_OPENERS = (yaml.MappingStartEvent, yaml.SequenceStartEvent)
-_CLOSERS = (yaml.MappingEndEvent, yaml.SequenceEndEvent)
 
 
 class Said(NamedTuple):
@@ -47,26 +42,20 @@ def events(text: str) -> Iterator[Any]:
     Raises TerminalStepError where the text is no YAML, nested beyond `MAX_DEPTH`, or has an alias without an anchor
     before it, which libyaml lets pass.
     """
-    depth, anchors = 0, set[str]()
+    anchors = set[str]()
     try:
         event: Any
-        for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        for event in within_depth(yaml.parse(text, Loader=yaml.CSafeLoader)):
             kind = type(event)
-            if kind in _OPENERS:
-                depth += 1
-                if depth > MAX_DEPTH:
-                    raise TerminalStepError(
-                        f"the YAML is nested too deeply: more than {MAX_DEPTH} levels"
-                    )
-            elif kind in _CLOSERS:
-                depth -= 1
-            elif kind is yaml.AliasEvent:
+            if kind is yaml.AliasEvent:
                 _check_alias(event, anchors)
             elif kind is yaml.DocumentStartEvent:
                 anchors.clear()
             if kind is not yaml.AliasEvent and getattr(event, "anchor", None) is not None:
                 anchors.add(event.anchor)
             yield event
+    except DepthError as error:
+        raise TerminalStepError(str(error)) from None
     except yaml.YAMLError as error:
         raise TerminalStepError(f"not valid YAML: {_place(error)}") from error
 

@@ -1,40 +1,47 @@
-"""Watches a Warehouse's repository from the triggerer while no run is open."""
+"""Watches a Warehouse's repositories from the triggerer while no run is open."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections.abc import AsyncIterator, Hashable
+from datetime import UTC, datetime
 from typing import Any, TypedDict
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
+from pydantic import ValidationError
 
-from airfreight.artifacts.images import select_of
-from airfreight.artifacts.oci.protocol import parse_reference
-from airfreight.errors import AirfreightError
-from airfreight.hooks.configuration import read_settings
-from airfreight.hooks.repository import RepositoryHook
-from airfreight.model.urls import normalize_image
-from airfreight.model.warehouse import ImageSubscription
-from airfreight.runtime.discovery import registry_client
-from airfreight.runtime.watch import HANDLED, Watch
+from airfreight.errors import AirfreightError, ArtifactError
+from airfreight.hooks.repository import source_access
+from airfreight.model.subscription import Subscription
+from airfreight.runtime.ambient import ambient_scope
+from airfreight.runtime.token_connections import Repository
+from airfreight.runtime.watch import HANDLED, Handled, Watch
+from airfreight.sources.base import Source
+from airfreight.sources.catalogue import source_of
+
+# Seconds. Streams that a triggerer opens at the same moment poll within this time of each other, at the latest.
+_FIRST_POLLS = 10.0
 
 
 class WarehouseEvent(TypedDict):
-    """What a watcher fires: which Warehouse, and the best tag that it saw."""
+    """What a watcher fires: which Warehouse, of which repository, and what it would take of it (`Source.mark`)."""
 
     warehouse: str
+    source: str
     seen: str
 
 
 class WarehouseTrigger(BaseEventTrigger):
-    """Fires when the best tag of a repository is not the one that was handled last.
+    """Fires when what a subscription would take is not what was handled last.
 
     Warehouses with the same repository, Connection and interval share one poll. A poll that fails (registry down, login
     refused) is logged by each Warehouse and tried again at the next interval: it is never the end of the watcher.
 
     :param warehouse: ``<project>/<warehouse>``; makes the kwargs of two Warehouses differ, for equal ones share a row.
-    :param subscription: the image subscription as in its manifest, plain JSON.
+    :param spec: digest of the Warehouse's spec: what was handled by another one is looked at again.
+    :param subscription: the entry of `spec.subscriptions` as `Subscription` writes it, plain JSON.
     :param repository_conn_id: id of the Connection that opens the repository; empty for an anonymous visit.
     :param poke_interval: seconds between two polls.
     """
@@ -43,12 +50,14 @@ class WarehouseTrigger(BaseEventTrigger):
         self,
         *,
         warehouse: str,
+        spec: str,
         subscription: dict[str, Any],
         repository_conn_id: str = "",
         poke_interval: float = 300.0,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.warehouse = warehouse
+        self.spec = spec
         self.subscription = subscription
         self.repository_conn_id = repository_conn_id
         self.poke_interval = poke_interval
@@ -59,6 +68,7 @@ class WarehouseTrigger(BaseEventTrigger):
             f"{type(self).__module__}.{type(self).__qualname__}",
             {
                 "warehouse": self.warehouse,
+                "spec": self.spec,
                 "subscription": self.subscription,
                 "repository_conn_id": self.repository_conn_id,
                 "poke_interval": self.poke_interval,
@@ -66,32 +76,60 @@ class WarehouseTrigger(BaseEventTrigger):
         )
 
     def shared_stream_key(self) -> Hashable:
-        """Return what makes two watchers share one poll."""
-        repository = normalize_image(self.subscription["repoURL"])
-        verify_tls = _verifies_tls(self.subscription)
-        return (repository, self.repository_conn_id, self.poke_interval, verify_tls)
+        """Return what makes two watchers share one poll.
+
+        A project of its own where there is a Connection: what it opens may depend on the project (`githubTokenScopes`),
+        and without one where another project may be another visitor (`ambient_scope`).
+        """
+        try:
+            source = self.source()
+        except AirfreightError:
+            return ("unusable", self.warehouse, self.poke_interval)
+        repository = _repository(source, self.warehouse)
+        visitor = repository.project if self.repository_conn_id else ambient_scope(repository)
+        return (source.stream_key(), self.repository_conn_id, visitor, self.poke_interval)
 
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
-        """Yield ``{"tags": […]}`` or ``{"error": "…"}`` at every poll, for ever."""
+        """Yield ``{"seen": …}`` or ``{"error": "…"}`` at every poll, for ever.
+
+        The first polls come at once, but not all in one moment; the later ones are spread over the interval by name.
+        """
+        interval, phase = kwargs["poke_interval"], _phase(kwargs["warehouse"])
+        await asyncio.sleep(phase * min(interval / 2, _FIRST_POLLS))
+        yield await _poll(kwargs)
+        await asyncio.sleep(phase * interval)
         while True:
-            yield await _poll(kwargs["subscription"], kwargs.get("repository_conn_id", ""))
-            await asyncio.sleep(kwargs["poke_interval"])
+            yield await _poll(kwargs)
+            await asyncio.sleep(interval)
 
     async def filter_shared_stream(
         self, shared_stream: AsyncIterator[Any]
     ) -> AsyncIterator[TriggerEvent]:
         """Yield an event for each poll that shows something which was not handled."""
-        subscription = ImageSubscription.model_validate(self.subscription)
-        watch = Watch()
+        watch = Watch(interval=self.poke_interval)
+        source: Source | None = None
         async for poll in shared_stream:
-            seen = self._best_tag(poll, subscription)
-            now = self.clock()
-            if not watch.is_due(seen, now):
+            try:
+                source = source or self.source()
+                seen = await self._mark(poll, source)
+                if not watch.is_due(seen, self.clock()):
+                    continue
+                handled = await self._handled()
+            except Exception as error:
+                # Nothing ends a watcher: Airflow would start it anew at once, and those that share its stream with it.
+                self.log.warning("Warehouse %s: %s", self.warehouse, _told(error))
                 continue
-            watch = Watch(seen, now, was_handled=seen == await self._handled())
-            if not watch.was_handled:
-                yield TriggerEvent(WarehouseEvent(warehouse=self.warehouse, seen=seen))
+            is_covered = handled is not None and handled.covers(self.spec, source.url, seen)
+            is_done = is_covered and handled is not None and handled.looked_at is None
+            watch = watch.compared_with(seen, self.clock(), handled=is_done)
+            if not is_covered or not self._is_fresh(handled):
+                event = WarehouseEvent(warehouse=self.warehouse, source=source.url, seen=seen)
+                yield TriggerEvent(event)
+
+    def source(self) -> Source:
+        """Return what looks at the subscription."""
+        return _source(self.subscription)
 
     def clock(self) -> float:
         """Return the monotonic time in seconds."""
@@ -102,42 +140,58 @@ class WarehouseTrigger(BaseEventTrigger):
         async for event in self.filter_shared_stream(self.open_shared_stream(self.serialize()[1])):
             yield event
 
-    def _best_tag(self, poll: dict[str, Any], subscription: ImageSubscription) -> str:
+    async def _mark(self, poll: dict[str, Any], source: Source) -> str:
+        """Return the mark; raises what the poll has met, too."""
         if "error" in poll:
-            self.log.warning("Warehouse %s: %s", self.warehouse, poll["error"])
-            return ""
+            raise ArtifactError(poll["error"])
+        project = _project(self.warehouse)
         try:
-            selected = select_of(poll["tags"], subscription)
-        except AirfreightError as error:
-            # The stream is shared: whoever's subscription is at fault waits for its manifest to be mended.
-            self.log.warning("Warehouse %s: %s", self.warehouse, error)
-            return ""
-        return selected[0] if selected else ""
+            access = await source_access(self.repository_conn_id, source, project)
+            return await source.mark(poll["seen"], access)
+        except AirfreightError as fault:
+            raise ArtifactError(f"{source.url}: {fault}") from fault
 
-    async def _handled(self) -> str | None:
+    async def _handled(self) -> Handled | None:
         if self.asset_state_store is None:
             return None
-        handled = await self.asset_state_store.aget(HANDLED, None)
-        tags = handled if isinstance(handled, dict) else {}
-        tag = tags.get(self.subscription["repoURL"])
-        return tag if isinstance(tag, str) else None
+        try:
+            return Handled.model_validate(await self.asset_state_store.aget(HANDLED, None))
+        except ValidationError:
+            return None
+
+    def _is_fresh(self, handled: Handled | None) -> bool:
+        now = datetime.now(UTC)
+        return handled is not None and handled.is_fresh(now, self.poke_interval)
 
 
-def _verifies_tls(subscription: dict[str, Any]) -> bool:
-    return not subscription.get("insecureSkipTLSVerify", False)
+def _source(subscription: dict[str, Any]) -> Source:
+    return source_of(Subscription.model_validate(subscription))
 
 
-async def _poll(subscription: dict[str, Any], connection_id: str) -> dict[str, Any]:
-    repository = subscription["repoURL"]
+def _phase(name: str) -> float:
+    """Return a number from 0 to 1 that is the same in every process."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4]) / 2**32
+
+
+def _project(warehouse: str) -> str:
+    return warehouse.partition("/")[0]
+
+
+def _repository(source: Source, warehouse: str) -> Repository:
+    return Repository(source.credential_kind, source.credential_url, _project(warehouse))
+
+
+async def _poll(kwargs: dict[str, Any]) -> dict[str, Any]:
+    connection_id, project = kwargs.get("repository_conn_id", ""), _project(kwargs["warehouse"])
     try:
-        credential = await RepositoryHook(connection_id).aget_conn()
-        settings = await asyncio.to_thread(read_settings)
-        async with registry_client(
-            repository,
-            credential=credential,
-            allow_credentials_over_http=settings.allow_credentials_over_http,
-            verify_tls=_verifies_tls(subscription),
-        ) as client:
-            return {"tags": await client.list_tags(parse_reference(repository).repository)}
-    except AirfreightError as error:
-        return {"error": str(error)}
+        source = _source(kwargs["subscription"])
+        access = await source_access(connection_id, source, project)
+        return {"seen": await source.poll(access)}
+    except Exception as error:
+        return {"error": _told(error)}
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, AirfreightError):
+        return str(error)
+    return f"a fault of Airfreight: {type(error).__name__}: {error}"

@@ -6,7 +6,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -14,6 +14,7 @@ import httpx
 
 from airfreight.artifacts.guarded_http import send_following
 from airfreight.artifacts.hosting.protocol import Answer, Call, Exchange, HostingService, Pause
+from airfreight.artifacts.unpacking import body_of
 from airfreight.errors import (
     ArtifactError,
     AuthenticationError,
@@ -57,10 +58,20 @@ class HostingClient:
         try:
             while True:
                 step = next(exchange) if answer is None else _send(exchange, answer)
-                answer = self._perform(step)
+                answer = self._perform_or_renew(step)
         except StopIteration as end:
             result: T = end.value
             return result
+
+    def _perform_or_renew(self, step: Call | Pause) -> Answer:
+        """Perform `step`; where the service refuses a token, once more with another."""
+        try:
+            return self._perform(step)
+        except AuthenticationError:
+            renewed = self.credential.renew() if self.credential and self.credential.renew else None
+            if renewed is None:
+                raise
+        return replace(self, credential=renewed)._perform(step)
 
     def _perform(self, step: Call | Pause) -> Answer:
         if isinstance(step, Pause):
@@ -79,7 +90,11 @@ class HostingClient:
 
     def _exchange(self, call: Call) -> tuple[httpx.Response, bytes]:
         login = self._login
-        named = {"User-Agent": "airfreight", **self.service.headers(login)}
+        named = {
+            "User-Agent": "airfreight",
+            "Accept-Encoding": "gzip",
+            **self.service.headers(login),
+        }
         # As bytes: httpx takes no text beyond ASCII, and a password may be any.
         headers = [(name.encode(), value.encode()) for name, value in named.items()]
         try:
@@ -190,8 +205,7 @@ def _send(exchange: Exchange[T], answer: Answer) -> Call | Pause:
 def _read(response: httpx.Response) -> bytes:
     content = bytearray()
     try:
-        # Counted after decompression: a small answer may unpack to a huge one.
-        for chunk in response.iter_bytes():
+        for chunk in body_of(response):
             content += chunk
             if len(content) > _MOST_BYTES:
                 raise ArtifactError(f"{response.url.host} sent more than {_MOST_BYTES} bytes")

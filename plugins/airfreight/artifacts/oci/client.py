@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, Any
 
@@ -11,16 +13,19 @@ import httpx
 
 from airfreight.artifacts.oci import protocol
 from airfreight.artifacts.oci.protocol import Manifest, Platform
-from airfreight.artifacts.oci.session import FileBody, Question, RegistrySession
+from airfreight.artifacts.oci.session import Answer, FileBody, Question, RegistrySession
+from airfreight.artifacts.oci.tag_list import PAGE_SIZE, PageStore, read_tag_list
 from airfreight.errors import ArtifactError, AuthenticationError, NotFoundError
 
 _MANIFEST_BYTES = 4 * 2**20
-_PAGE_BYTES = 8 * 2**20
-_PAGES = 1000
-_PAGE_SIZE = 1000
 _MANIFESTS = {"Accept": protocol.ACCEPT}
-# A packed answer hides its size, and is not what has the digest.
-_AS_STORED = {"Accept-Encoding": "identity"}
+
+
+@dataclass(frozen=True)
+class ImageDetails:
+    """What an image says of itself; `created_at` is in UTC, None where nothing says so."""
+
+    created_at: datetime | None
 
 
 class RegistryClient(RegistrySession):
@@ -30,20 +35,17 @@ class RegistryClient(RegistrySession):
     in addresses and what comes back is what was asked for.
     """
 
-    async def list_tags(self, repository: str) -> list[str]:
-        """Return all tags in the registry's order, over all pages."""
-        url: str | None = f"{self.base}/v2/{repository}/tags/list?n={_PAGE_SIZE}"
-        tags: list[str] = []
-        for _ in range(_PAGES):
-            if url is None:
-                return tags
-            answer = await self.ask(Question("GET", url, _PAGE_BYTES), repository)
-            page = protocol.read_json(answer.body, "list of tags").get("tags") or []
-            if not isinstance(page, list) or not all(isinstance(tag, str) for tag in page):
-                raise ArtifactError(f"{self.host} sent a list of tags that is none")
-            tags += page
-            url = protocol.next_page(answer.headers.get("link", ""), answer.url)
-        raise ArtifactError(f"{self.host}/{repository} has more than {_PAGES} pages of tags")
+    async def list_tags(self, repository: str, pages: PageStore | None = None) -> list[str]:
+        """Return all tags in the registry's order, over all pages; see `tag_list` for its bounds.
+
+        With `pages`, a page that did not change since an earlier visit is asked for by its validator only.
+        """
+        first = f"{self.base}/v2/{repository}/tags/list?n={PAGE_SIZE}"
+
+        async def ask(question: Question) -> Answer:
+            return await self.ask(question, repository)
+
+        return await read_tag_list(ask, first, f"{self.host}/{repository}", pages)
 
     async def head_digest(self, repository: str, reference: str) -> str:
         """Return the digest of a tag without its manifest, where the registry says it."""
@@ -64,7 +66,8 @@ class RegistryClient(RegistrySession):
         answer = await self.ask(
             Question("GET", url, _MANIFEST_BYTES, headers=_MANIFESTS), repository
         )
-        manifest = protocol.read_manifest(answer.body, answer.headers.get("content-type", ""))
+        content_type = answer.headers.get("content-type", "")
+        manifest = await asyncio.to_thread(protocol.read_manifest, answer.body, content_type)
         claimed = [answer.headers.get("docker-content-digest", "")]
         claimed.append(reference if ":" in reference else "")
         for digest in filter(None, claimed):
@@ -78,30 +81,36 @@ class RegistryClient(RegistrySession):
 
         Raises NotFoundError where the image is not for `platform`.
         """
+        details = await self.describe(repository, manifest, platform)
+        if details is None:
+            raise NotFoundError(
+                f"{self.host}/{repository}@{manifest.digest} has no image for"
+                f" {platform or 'any platform'}"
+            )
+        return details.created_at
+
+    async def describe(
+        self, repository: str, manifest: Manifest, platform: str = ""
+    ) -> ImageDetails | None:
+        """Return what the image says of itself; None where it is not for `platform`.
+
+        Raises NotFoundError where a part of it is gone.
+        """
         moment = protocol.created_moment(manifest.annotations, {})
         if moment and not platform:
-            return moment
-        image, config = await self._image(repository, manifest, platform)
-        annotations = {**image.annotations, **manifest.annotations}
-        return protocol.created_moment(annotations, config)
-
-    async def _image(
-        self, repository: str, manifest: Manifest, platform: str
-    ) -> tuple[Manifest, Mapping[str, Any]]:
+            return ImageDetails(moment)
         wanted = Platform.parse(platform) if platform else None
-        missing = NotFoundError(
-            f"{self.host}/{repository}@{manifest.digest} has no image for {platform or 'any platform'}"
-        )
         image = manifest
         if manifest.is_index:
             digest = protocol.choose_manifest(manifest, wanted)
             if digest is None:
-                raise missing
+                return None
             image = await self.get_manifest(repository, protocol.check_digest(digest))
         config = await self._config(repository, image)
         if not manifest.is_index and not protocol.fits_platform(config, wanted):
-            raise missing
-        return image, config
+            return None
+        annotations = {**image.annotations, **manifest.annotations}
+        return ImageDetails(protocol.created_moment(annotations, config))
 
     async def _config(self, repository: str, image: Manifest) -> Mapping[str, Any]:
         if image.config_digest is None:
@@ -110,7 +119,7 @@ class RegistryClient(RegistrySession):
         url = self._blob_url(repository, digest)
         answer = await self.ask(Question("GET", url, _MANIFEST_BYTES), repository)
         _check_same(protocol.digest_of(answer.body), digest, f"{self.host}/{repository}")
-        return protocol.read_json(answer.body, "image config")
+        return await asyncio.to_thread(protocol.read_json, answer.body, "image config")
 
     def _manifest_url(self, repository: str, reference: str) -> str:
         return f"{self.base}/v2/{repository}/manifests/{reference}"
@@ -129,7 +138,7 @@ class RegistryClient(RegistrySession):
             sink(piece)
 
         url = self._blob_url(repository, digest)
-        await self.ask(Question("GET", url, limit, headers=_AS_STORED, sink=take), repository)
+        await self.ask(Question("GET", url, limit, sink=take), repository)
         _check_same(f"sha256:{found.hexdigest()}", digest, f"{self.host}/{repository}")
 
     async def has_blob(self, repository: str, digest: str) -> bool:

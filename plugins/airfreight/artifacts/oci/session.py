@@ -1,23 +1,26 @@
-"""Speak with a registry: logins, redirects, pace, limits and errors.
+"""Speak with a registry: redirects, pace, limits and errors; for the logins see `logins`.
 
-Where a credential goes: Basic to the registry's own host; for Bearer to the token realm, if that is
-reached over https or is the registry's own host and scheme. Over plain http it goes nowhere unless
-`allow_credentials_over_http` is set. Redirects are followed where blobs are read, and without
-`Authorization` where they lead to another origin; never from https to http.
+Redirects are followed where something is read, without `Authorization` where they lead to another origin, and never
+from https to http.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import IO, Literal
+from datetime import UTC, datetime
+from typing import IO, Any, Literal
 from urllib.parse import urljoin, urlsplit
 
 import httpx
 
 from airfreight.artifacts.oci import protocol
+from airfreight.artifacts.oci.logins import Actions, Login, Logins
+from airfreight.artifacts.oci.pace import Pace
+from airfreight.artifacts.unpacking import async_body_of
 from airfreight.errors import (
     ArtifactError,
     AuthenticationError,
@@ -30,6 +33,9 @@ from airfreight.model.urls import DOCKER_HUB_HOSTS
 _TOKEN_BYTES = 2**20
 _CHUNK_BYTES = 2**20
 _REDIRECTS = 5
+_REDIRECTED = (301, 302, 303, 307, 308)
+_REFUSALS = (401, 403)
+_REQUESTS_PER_SECOND = 20
 
 
 class FileBody(httpx.AsyncByteStream, httpx.SyncByteStream):
@@ -76,9 +82,10 @@ class RegistrySession:
     """Asks one registry; safe to share among tasks of one event loop.
 
     `host` may be any of Docker Hub's names. `actions` are what a token is asked for, besides what
-    the registry itself names. `requests_per_second` paces all requests. Raises AuthenticationError,
-    NotFoundError, TransientError (time-outs, 429, 5xx) or ArtifactError for what the registry should
-    not have sent; no message holds a credential.
+    the registry itself names. `pace` and `logins` may be shared with other sessions; each has its own otherwise.
+    `seconds` is what one answer may take, its last byte included. Raises AuthenticationError, NotFoundError,
+    TransientError (time-outs, 429, 5xx) or ArtifactError for what the registry should not have sent; no message holds
+    a credential.
     """
 
     def __init__(
@@ -89,48 +96,92 @@ class RegistrySession:
         credential: Credential | None,
         plain_http: bool = False,
         allow_credentials_over_http: bool = False,
-        requests_per_second: float = 20,
-        actions: Literal["pull", "pull,push"] = "pull",
+        actions: Actions = "pull",
+        pace: Pace | None = None,
+        logins: Logins | None = None,
+        seconds: float | None = None,
     ) -> None:
         self._http = http
         self.host = protocol.DOCKER_HUB_API if host in DOCKER_HUB_HOSTS else host
         self.base = f"{'http' if plain_http else 'https'}://{self.host}"
-        self._credential = credential
-        self._allow_over_http = allow_credentials_over_http
-        self._actions = actions
-        self._interval = 1 / requests_per_second
-        self._next_slot = 0.0
-        self._authorization: dict[str, str] = {}
+        self._pace = pace or Pace(_REQUESTS_PER_SECOND)
+        self._seconds = seconds
+        self._logins = logins or Logins(
+            self.host,
+            self.base,
+            credential,
+            allow_over_http=allow_credentials_over_http,
+            actions=actions,
+        )
 
     async def ask(self, question: Question, repository: str) -> Answer:
-        """Send one request, logging in where the registry asks for it."""
+        """Send one request, logging in where the registry asks for it; a token that it refuses is renewed once."""
+        used = self._logins.credential
+        try:
+            return await self._ask(question, repository)
+        except AuthenticationError:
+            if not await self._logins.renew(used):
+                raise
+        return await self._ask(question, repository)
+
+    async def _ask(self, question: Question, repository: str) -> Answer:
         # An upload may have its place elsewhere, and a blob; the login has not.
-        known = self._authorization.get(repository) if self._is_own(question.url) else None
-        answer = await self._follow(question, known)
+        is_own = self._is_own(question.url)
+        login = await self._logins.of(repository, self._ask_realm) if is_own else None
+        answer = await self._follow(question, login)
         if answer.status == httpx.codes.UNAUTHORIZED and self._is_own(answer.url):
             challenge = protocol.parse_challenge(answer.headers.get("www-authenticate", ""))
-            authorization = await self._log_in(challenge, repository)
-            self._authorization[repository] = authorization
-            answer = await self._follow(question, authorization)
-        _check_status(answer, f"{self.host}/{repository}", question.expected)
+            login = await self._logins.answer(challenge, repository, self._ask_realm)
+            answer = await self._follow(question, login)
+        where = f"{self.host}/{repository}"
+        if answer.status in _REFUSALS:
+            raise AuthenticationError(f"{where} {self._why_refused(answer, login)}")
+        _check_status(answer, where, question.expected)
         return answer
 
     def _is_own(self, url: str) -> bool:
         return urlsplit(url)[:2] == urlsplit(self.base)[:2]
 
-    async def _follow(self, question: Question, authorization: str | None) -> Answer:
+    def _why_refused(self, answer: Answer, login: Login | None) -> str:
+        code = f"(HTTP {answer.status})"
+        if not self._is_own(answer.url):
+            elsewhere = urlsplit(answer.url).netloc
+            return (
+                f"leads to {elsewhere}, which asks for a login {code}; ours stays with {self.host}"
+            )
+        if login is None or not login.is_of_credential:
+            return (
+                f"refused an anonymous visit {code}: there is no such repository, or it needs a login;"
+                " check its name, or make a Connection for it"
+            )
+        if login.is_token or answer.status == httpx.codes.FORBIDDEN:
+            return (
+                f"accepted the login, but does not open the repository to it {code}: there is no such"
+                " repository, or the login may not read it; check its name and the login's rights"
+            )
+        return f"refused the login {code}; check its Connection"
+
+    async def _ask_realm(self, url: str, auth: tuple[str, str] | None) -> dict[str, Any]:
+        answer = await self._send(Question("GET", url, _TOKEN_BYTES), url, None, auth)
+        where = f"the token realm {urlsplit(url).netloc} of {self.host}"
+        if answer.status in _REFUSALS:
+            raise AuthenticationError(f"{where} refused the login (HTTP {answer.status})")
+        # A realm that is not there says nothing about the repository.
+        if answer.status == httpx.codes.NOT_FOUND:
+            raise ArtifactError(f"{where} answered HTTP {answer.status}")
+        _check_status(answer, where, (httpx.codes.OK,))
+        return protocol.read_json(answer.body, "token")
+
+    async def _follow(self, question: Question, login: Login | None) -> Answer:
         url = question.url
-        for _ in range(_REDIRECTS):
+        authorization = login.authorization if login else None
+        for _ in range(_REDIRECTS + 1):
             answer = await self._send(question, url, authorization)
-            redirected = answer.status in (301, 302, 303, 307, 308)
-            if not redirected or question.method not in ("GET", "HEAD") or "/blobs/" not in url:
+            if answer.status not in _REDIRECTED or question.method not in ("GET", "HEAD"):
                 return answer
             target = self.place_named(url, answer)
             if urlsplit(target)[:2] != urlsplit(url)[:2]:
                 authorization = None
-            # What follows a blob is a blob; storage has other paths.
-            if "/blobs/" not in target:
-                return await self._send(question, target, authorization)
             url = target
         raise ArtifactError(f"{self.host} redirects more than {_REDIRECTS} times")
 
@@ -152,9 +203,8 @@ class RegistrySession:
         authorization: str | None,
         auth: tuple[str, str] | None = None,
     ) -> Answer:
-        await self._pace()
-        try:
-            request = self._request(question, url, authorization)
+        request = self._request(question, url, authorization)
+        async with self._pace.turn(), self._faults(url):
             response = await self._http.send(
                 request, stream=True, auth=auth, follow_redirects=False
             )
@@ -162,18 +212,19 @@ class RegistrySession:
                 body = await _read(response, question) if question.method == "GET" else b""
             finally:
                 await response.aclose()
+        return Answer(url, response.status_code, response.headers, body)
+
+    def _request(self, question: Question, url: str, authorization: str | None) -> httpx.Request:
+        try:
+            return self._built(question, url, authorization)
         except httpx.InvalidURL:
             raise ArtifactError(
                 f"{self.host} was asked, or named, an address that is none"
             ) from None
-        except httpx.HTTPError as error:
-            raise TransientError(
-                f"{urlsplit(url).netloc} did not answer: {type(error).__name__}"
-            ) from None
-        return Answer(url, response.status_code, response.headers, body)
 
-    def _request(self, question: Question, url: str, authorization: str | None) -> httpx.Request:
-        headers = {"Accept": "*/*", **question.headers}
+    def _built(self, question: Question, url: str, authorization: str | None) -> httpx.Request:
+        # A packed answer hides its size, and is not what has the digest.
+        headers = {"Accept": "*/*", "Accept-Encoding": "identity", **question.headers}
         if authorization:
             headers["Authorization"] = authorization
         if isinstance(question.body, bytes):
@@ -189,69 +240,46 @@ class RegistrySession:
             extensions=plain.extensions,
         )
 
-    async def _pace(self) -> None:
-        now = time.monotonic()
-        slot = max(now, self._next_slot)
-        self._next_slot = slot + self._interval
-        if slot > now:
-            await asyncio.sleep(slot - now)
+    @asynccontextmanager
+    async def _faults(self, url: str) -> AsyncIterator[None]:
+        where = urlsplit(url).netloc
+        try:
+            async with asyncio.timeout(self._seconds):
+                yield
+        except TimeoutError:
+            raise TransientError(
+                f"{where} did not finish its answer within {self._seconds:g} s"
+            ) from None
+        except (httpx.RemoteProtocolError, httpx.ReadError) as error:
+            # httpx looks where a redirect leads, though nobody follows it.
+            if "location header" in str(error):
+                raise ArtifactError(f"{where} redirects to an address that is none") from None
+            raise TransientError(f"{where} broke off its answer") from None
+        except httpx.HTTPError as error:
+            if fault := _certificate_fault(error):
+                raise ArtifactError(
+                    f"{where} has a certificate that is not trusted: {fault}"
+                ) from None
+            raise TransientError(f"{where} did not answer: {type(error).__name__}") from None
 
-    async def _log_in(self, challenge: protocol.Challenge, repository: str) -> str:
-        if challenge.scheme == "bearer":
-            return await self._fetch_token(challenge.parameters, repository)
-        if challenge.scheme == "basic" and self._may_receive(self.base) and self._credential:
-            login = httpx.BasicAuth(self._credential.username, self._credential.password)
-            request = next(login.auth_flow(httpx.Request("GET", self.base)))
-            return request.headers["Authorization"]
-        raise AuthenticationError(self._why_no_login(challenge.scheme))
 
-    def _why_no_login(self, scheme: str) -> str:
-        if scheme != "basic":
-            return f"{self.host} asks for an unknown kind of login; Basic and Bearer are known"
-        if self._credential is None:
-            return f"{self.host} asks for a login; make a Connection for it"
-        return (
-            f"{self.host} asks for a login over plain http; use https,"
-            " or set allow_credentials_over_http"
-        )
-
-    async def _fetch_token(self, parameters: Mapping[str, str], repository: str) -> str:
-        realm = parameters.get("realm", "")
-        origin = urlsplit(realm)
-        if origin.scheme not in ("https", "http") or not origin.netloc or "@" in origin.netloc:
-            raise AuthenticationError(f"{self.host} names a token realm that is no address")
-        own = f"repository:{repository}:{self._actions}"
-        query: dict[str, str | list[str]] = {
-            "scope": list(dict.fromkeys((own, *parameters.get("scope", "").split())))
-        }
-        if service := parameters.get("service"):
-            query["service"] = service
-        auth = None
-        if self._credential and self._may_receive(realm):
-            auth = (self._credential.username, self._credential.password)
-        url = str(httpx.URL(realm).copy_merge_params(query))
-        answer = await self._send(Question("GET", url, _TOKEN_BYTES), url, None, auth)
-        _check_status(answer, f"the token realm {origin.netloc} of {self.host}", (httpx.codes.OK,))
-        document = protocol.read_json(answer.body, "token")
-        token = document.get("token") or document.get("access_token")
-        if not isinstance(token, str) or not token.isprintable():
-            raise AuthenticationError(f"{origin.netloc} sent no token for {self.host}")
-        return f"Bearer {token}"
-
-    def _may_receive(self, url: str) -> bool:
-        """Whether the credential may be sent there; the module says by which rule."""
-        if urlsplit(url).scheme == "https":
-            return True
-        return self._allow_over_http and self._is_own(url)
+def _certificate_fault(error: BaseException | None) -> str:
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return str(error.verify_message)
+        error = error.__cause__ or error.__context__
+    return ""
 
 
 async def _read(response: httpx.Response, question: Question) -> bytes:
     body = bytearray()
     # What the registry says of a refusal is not what was asked for.
-    sink = question.sink if response.status_code in question.expected else None
+    is_wanted = response.status_code in question.expected
+    if not is_wanted and "content-encoding" in response.headers:
+        return b""
+    sink = question.sink if is_wanted else None
     take, taken = sink or body.extend, 0
-    # Counted after decompression: a small answer may unpack to a huge one.
-    async for chunk in response.aiter_bytes():
+    async for chunk in async_body_of(response):
         taken += len(chunk)
         if taken > question.limit:
             raise ArtifactError(f"{response.url.host} sent more than {question.limit} bytes")
@@ -261,14 +289,13 @@ async def _read(response: httpx.Response, question: Question) -> bytes:
 
 def _check_status(answer: Answer, where: str, expected: tuple[int, ...]) -> None:
     status = answer.status
-    if status in (401, 403):
-        raise AuthenticationError(f"{where} refused the login (HTTP {status})")
     if status == httpx.codes.NOT_FOUND:
-        raise NotFoundError(f"{where}: not found ({urlsplit(answer.url).path})")
+        path = urlsplit(answer.url).path
+        if path.endswith("/tags/list"):
+            raise NotFoundError(f"{where}: there is no such repository")
+        raise NotFoundError(f"{where}: not found ({path})")
     if status == httpx.codes.TOO_MANY_REQUESTS or status >= 500:
-        wait = answer.headers.get("retry-after", "")
-        raise TransientError(
-            f"{where} answered HTTP {status}", float(wait) if wait.isdecimal() else None
-        )
+        wait = protocol.retry_seconds(answer.headers.get("retry-after", ""), datetime.now(UTC))
+        raise TransientError(f"{where} answered HTTP {status}", wait)
     if status not in expected:
         raise ArtifactError(f"{where} answered HTTP {status}")

@@ -11,6 +11,7 @@ from typing import Any
 
 from airfreight.cli.api import AirflowApi
 from airfreight.cli.commands.validate import chosen_projects
+from airfreight.cli.declared import find_declared
 from airfreight.cli.directory import Directory, read_directory
 from airfreight.cli.plan_text import changes, heading, outcome
 from airfreight.cli.register import (
@@ -23,9 +24,7 @@ from airfreight.cli.register import (
 )
 from airfreight.cli.tables import printable
 from airfreight.cli.world import Exit, World
-from airfreight.errors import NotFoundError, RefusedError
 from airfreight.hooks.step_context import engine_maker, workspace
-from airfreight.manifests.findings import suggest
 from airfreight.manifests.project import LoadedProject, load_project
 from airfreight.model.freight import Freight
 from airfreight.model.promotion import Promotion
@@ -83,7 +82,8 @@ def run(
     chosen_projects(args.pipelines, [args.project], project_names)
     registry = step_registry()
     project = load_project(args.pipelines, args.project, registry)
-    stage = _stage(project, args.stage)
+    stages = {stage.name: stage for stage in project.stages}
+    stage = find_declared(project, "Stage", args.stage, stages)
     username = args.username or world.environ.get("AIRFREIGHT_USERNAME", "")
     subject = _subject(args, api, project, stage, username)
     for line in heading(subject.promotion, subject.held, subject.answer):
@@ -96,19 +96,6 @@ def run(
         for line in changes(checkout):
             world.say(line)
     return Exit.FAILED if plan.failure else Exit.OK
-
-
-def _stage(project: LoadedProject, name: str) -> Stage:
-    """Return the Stage of the manifests; it may be newer than what Airflow has loaded."""
-    stages = {stage.name: stage for stage in project.stages}
-    problems = project.disabled.get(f"Stage {name}", ())
-    if problems:
-        listed = "\n".join(str(problem) for problem in problems)
-        raise RefusedError(f"Stage {name} is disabled by its manifests:\n{listed}")
-    if name not in stages:
-        hint = suggest(name, stages) or f"there are {', '.join(sorted(stages)) or 'none'}"
-        raise NotFoundError(f"project {project.name} has no Stage {name!r}; {hint}")
-    return stages[name]
 
 
 def _subject(
