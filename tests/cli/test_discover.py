@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +24,8 @@ class Desk:
     """Project ``shop`` with a Warehouse ``web`` of the repository ``app``."""
 
     def __init__(self, root: Path, server: GitHttpServer) -> None:
-        self._folder = root / "pipelines" / "shop"
+        self.pipelines = root / "pipelines"
+        self._folder = self.pipelines / "shop"
         self._folder.mkdir(parents=True)
         self.server = server
         self.ids = [server.create("app", {"a.txt": "1"})]
@@ -51,7 +55,7 @@ class Desk:
         (self._folder / "shop.yaml").write_text(yaml.safe_dump_all(documents))
         out, err = io.StringIO(), io.StringIO()
         world = World(out, err, {}, lambda _: None)
-        arguments = ["discover", "shop", warehouse, "--pipelines", str(self._folder.parent), *words]
+        arguments = ["discover", "shop", warehouse, "--pipelines", str(self.pipelines), *words]
         return main(arguments, world), out.getvalue(), err.getvalue()
 
 
@@ -140,6 +144,21 @@ def test_a_refused_login_is_told_and_shows_no_password(desk: Desk) -> None:
     assert code == 3
     assert desk.server.url("app") in err
     assert PASSWORD not in out + err
+
+
+def test_it_runs_where_airflow_loads_the_plugin_at_once(desk: Desk) -> None:
+    """As the demo's environment has it: the plugin would find half of our modules imported."""
+    desk.discover()
+    plugins = Path(__file__).parents[2] / "plugins"
+    environ = {
+        **os.environ,
+        "AIRFLOW__CORE__LAZY_LOAD_PLUGINS": "False",
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(plugins),
+    }
+    command = [str(Path(sys.executable).with_name("airfreight")), "discover", "shop", "web"]
+    command += ["--pipelines", str(desk.pipelines)]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
 
 
 def test_an_earlier_date_shows_what_a_backfill_would_find(desk: Desk) -> None:

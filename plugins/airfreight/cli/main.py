@@ -106,7 +106,7 @@ def _validate(args: argparse.Namespace, world: World) -> Exit:
 
 
 def _plan(args: argparse.Namespace, world: World) -> Exit:
-    # Seconds: it imports Airflow, which knows Connections and settings.
+    _import_airflow()
     from airfreight.cli.commands import plan
     from airfreight.cli.connection import connected
     from airfreight.manifests.project import project_names
@@ -116,8 +116,16 @@ def _plan(args: argparse.Namespace, world: World) -> Exit:
 
 
 def _discover(args: argparse.Namespace, world: World) -> Exit:
-    # Seconds: it imports Airflow, which knows Connections and settings.
+    _import_airflow()
     from airfreight.cli.commands import discover
     from airfreight.manifests.project import project_names
 
     return discover.run(args, world, project_names)
+
+
+def _import_airflow() -> None:
+    """Import Airflow, which knows Connections and settings; takes seconds.
+
+    Before any module of ours: where it loads our plugin at once, the plugin would find that module half imported.
+    """
+    import airflow  # noqa: F401
