@@ -156,9 +156,10 @@ def test_it_runs_where_airflow_loads_the_plugin_at_once(desk: Desk) -> None:
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(plugins),
     }
     command = [str(Path(sys.executable).with_name("airfreight")), "discover", "shop", "web"]
-    command += ["--pipelines", str(desk.pipelines)]
+    command += ["--pipelines", str(desk.pipelines), "-o", "json"]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
-    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    assert (done.returncode, "Traceback" in done.stdout + done.stderr) == (0, False)
+    assert len(json.loads(done.stdout)) == 2
 
 
 def test_an_earlier_date_shows_what_a_backfill_would_find(desk: Desk) -> None:

@@ -8,6 +8,7 @@ waits; 130 interrupted.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import os
 import sys
@@ -96,9 +97,8 @@ def _run(args: argparse.Namespace, world: World) -> Exit:
 
 
 def _validate(args: argparse.Namespace, world: World) -> Exit:
+    _import_airflow()
     from airfreight.cli.commands import validate
-
-    # Seconds: it imports Airflow.
     from airfreight.compile.project import project_problems
     from airfreight.manifests.project import project_names
 
@@ -126,6 +126,8 @@ def _discover(args: argparse.Namespace, world: World) -> Exit:
 def _import_airflow() -> None:
     """Import Airflow, which knows Connections and settings; takes seconds.
 
-    Before any module of ours: where it loads our plugin at once, the plugin would find that module half imported.
+    Before any module of ours: where it loads our plugin at once, the plugin would find that module half imported. What
+    it logs meanwhile would stand amid JSON on standard output.
     """
-    import airflow  # noqa: F401
+    with contextlib.redirect_stdout(sys.stderr):
+        import airflow  # noqa: F401
