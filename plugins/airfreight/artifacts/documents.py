@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from airfreight.artifacts.guarded_async_http import guarded_async_client
-from airfreight.artifacts.tls import tls_context
+from airfreight.artifacts.tls import certificate_fault, tls_context
 from airfreight.artifacts.unpacking import Unpacker, encoding_of
 from airfreight.errors import (
     ArtifactError,
@@ -248,13 +247,10 @@ def _checked_target(url: str, current: httpx.URL, target: httpx.URL) -> httpx.UR
 
 def _unanswered(url: str, error: httpx.HTTPError) -> ArtifactError:
     """Return what `error` means; httpx's own text may hold a login."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return ArtifactError(
-                f"{urlsplit(url).netloc} has a certificate that is not trusted: {cause.verify_message}; "
-                "where a private authority signed it, put the authority's own into `ca_certificate` of the "
-                "Connection's extra"
-            )
-        cause = cause.__cause__ or cause.__context__
+    if fault := certificate_fault(error):
+        return ArtifactError(
+            f"{urlsplit(url).netloc} has a certificate that is not trusted: {fault}; "
+            "where a private authority signed it, put the authority's own into `ca_certificate` of the "
+            "Connection's extra"
+        )
     return TransientError(f"{urlsplit(url).netloc} did not answer: {type(error).__name__}")

@@ -26,3 +26,12 @@ def tls_context(*, verify: bool = True, authority: str = "") -> ssl.SSLContext:
                 " -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----"
             ) from None
     return httpx.create_ssl_context(verify=verify, trust_env=False)
+
+
+def certificate_fault(error: BaseException | None) -> str:
+    """Return why a certificate is not trusted where that is behind `error`, else nothing."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return str(error.verify_message)
+        error = error.__cause__ or error.__context__
+    return ""

@@ -65,3 +65,11 @@ def await_end(api: AirflowApi, run: RunInfo, world: World) -> RunInfo:
         if run.state in ENDED_RUN:
             break
     return run
+
+
+def await_success(api: AirflowApi, run: RunInfo, world: World) -> None:
+    """Wait until the run has ended; raises RefusedError with what its tasks failed of where it failed."""
+    if await_end(api, run, world).state == "success":
+        return
+    failed = api.tasks(run.dag_id, run.dag_run_id, ["failed"])
+    raise RefusedError("; ".join(f"{t.task_id}: {why(api, t)}" for t in failed) or "the run failed")

@@ -26,13 +26,12 @@ def pipeline_assets(project: str, pipeline: Pipeline) -> PipelineAssets:
     watches = {w.name: _asset(watch_asset(project, w.name)) for w in pipeline.warehouses}
     stages = {s.name: _asset(stage_asset(project, s.name)) for s in pipeline.stages}
     registers = {s.name: _asset(stage_register_asset(project, s.name)) for s in pipeline.stages}
-    metadata = _asset(metadata_asset(project))
-    emitted = [*warehouses.values(), *stages.values(), *registers.values(), metadata]
+    emitted = [*warehouses.values(), *stages.values(), *registers.values()]
     return PipelineAssets(
         warehouses=warehouses,
         watches=watches,
         stages=stages,
         stage_registers=registers,
-        metadata=metadata,
+        metadata=_asset(metadata_asset(project)),
         aliases={asset.uri: AssetAlias(asset_alias(asset.uri)) for asset in emitted},
     )

@@ -13,9 +13,26 @@ from airfreight.expr.program import compile_expression
 from airfreight.expr.values import Moment, Struct, parse_bool
 from airfreight.model.freight import ChartArtifact, GenericArtifact, GitCommit, ImageArtifact
 from airfreight.model.urls import normalize_git
+from airfreight.model.warehouse import Warehouse
+from airfreight.runtime.discovery import Discovery
 from airfreight.runtime.functions import freight_struct
 from airfreight.sources.base import Discovered
 from airfreight.steps.functions import declared
+
+
+def why_no_freight(warehouse: Warehouse, found: Discovery, limits: Limits) -> str:
+    """Return why no Freight comes of what was found, empty where one does (`kargo.md` §4.1).
+
+    Raises ExpressionError where the criteria cannot say.
+    """
+    expression = warehouse.freight_creation_criteria.expression
+    if found.lacking or not expression:
+        return found.lacking
+    try:
+        holds = meets_criteria(expression, found.newest, limits)
+    except ExpressionError as error:
+        raise ExpressionError(f"freightCreationCriteria: {error}") from error
+    return "" if holds else f"freightCreationCriteria is false: {expression}"
 
 
 def meets_criteria(expression: str, newest: Iterable[Discovered], limits: Limits) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from airfreight.errors import ArtifactError, RefusedError
 from airfreight.model.freight import (
@@ -131,6 +132,13 @@ def is_news(artifact: Artifact, after: str) -> bool:
     if isinstance(artifact, ImageArtifact) and "@" in after:
         return f"{artifact.tag}@{artifact.digest}" != after
     return version_of(artifact) != after
+
+
+async def find_news(source: Source, access: Access, after: str) -> dict[str, Any] | None:
+    """Look once, and return the best artifact as a Freight lists it; None where there is none or it is `after`."""
+    found = await source.discover(access, limit=1, as_of=None)
+    news = (one.artifact for one in found.artifacts if is_news(one.artifact, after))
+    return next((artifact.model_dump(mode="json", by_alias=True) for artifact in news), None)
 
 
 def _pick(look: Look, left: dict[str, str]) -> Discovered:

@@ -18,7 +18,7 @@ from airfreight.model.freight import Freight, FreightContent
 from airfreight.model.project import RepositoryCredential
 from airfreight.model.warehouse import Warehouse
 from airfreight.runtime.assembly import Assembly, read_assembly
-from airfreight.runtime.criteria import meets_criteria
+from airfreight.runtime.criteria import why_no_freight
 from airfreight.runtime.discovery import Discovery, content_of, discover
 from airfreight.runtime.sightings import as_data, describe
 from airfreight.runtime.stage_register import StageRegister
@@ -105,15 +105,12 @@ class FreightSensor(BaseSensorOperator):
         self, found: Discovery, as_of: datetime | None, context: Context
     ) -> None:
         """End the task where no Freight comes of what was found: skipped, or failed where the criteria cannot say."""
-        expression = self.warehouse.freight_creation_criteria.expression
-        limits = read_settings().expression_limits()
         try:
-            reason = found.lacking
-            if not reason and expression and not meets_criteria(expression, found.newest, limits):
-                reason = f"freightCreationCriteria is false: {expression}"
-        except ExpressionError as error:
+            limits = read_settings().expression_limits()
+            reason = why_no_freight(self.warehouse, found, limits)
+        except ExpressionError:
             self._mark_handled(found, as_of, context, looked_at=datetime.now(UTC))
-            raise ExpressionError(f"freightCreationCriteria: {error}") from error
+            raise
         if reason:
             self._mark_handled(found, as_of, context, looked_at=datetime.now(UTC))
             raise AirflowSkipException(f"no Freight: {reason}")

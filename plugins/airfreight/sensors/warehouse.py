@@ -15,10 +15,9 @@ from airfreight.errors import AirfreightError, AuthenticationError, SettingsErro
 from airfreight.hooks.configuration import read_settings
 from airfreight.hooks.repository import RepositoryHook, access_of
 from airfreight.model.subscription import Subscription
-from airfreight.runtime.discovery import is_news
+from airfreight.runtime.discovery import find_news
 from airfreight.runtime.token_connections import Repository
-from airfreight.sources.base import Found
-from airfreight.sources.catalogue import faults_of, source_of
+from airfreight.sources.catalogue import faults_of, read_source
 from airfreight.triggers.artifact import ArtifactTrigger
 
 
@@ -68,24 +67,19 @@ class WarehouseSensor(BaseSensorOperator):
     def poke(self, context: Context) -> PokeReturnValue:  # noqa: ARG002 Airflow's call
         """Look once; a repository that is down is looked at again."""
         try:
-            found = asyncio.run(self._discover())
+            artifact = asyncio.run(self._look())
         except (AuthenticationError, SettingsError) as error:
             raise AirflowFailException(str(error)) from error
         except AirfreightError as error:
             self.log.warning("%s; asked again in %g s", error, self.poke_interval)
             return PokeReturnValue(is_done=False)
-        newest = [one.artifact for one in found.artifacts if is_news(one.artifact, self.after)]
-        if not newest:
-            return PokeReturnValue(is_done=False)
-        return PokeReturnValue(
-            is_done=True, xcom_value=newest[0].model_dump(mode="json", by_alias=True)
-        )
+        return PokeReturnValue(is_done=artifact is not None, xcom_value=artifact)
 
-    async def _discover(self) -> Found:
-        source = source_of(Subscription.model_validate(self.subscription))
+    async def _look(self) -> dict[str, Any] | None:
+        source = read_source(self.subscription)
         repository = Repository(source.credential_kind, source.credential_url, project="")
         credential = RepositoryHook(self.repository_conn_id, repository).get_conn()
-        return await source.discover(access_of(credential, read_settings()), limit=1, as_of=None)
+        return await find_news(source, access_of(credential, read_settings()), self.after)
 
     def _check(self) -> None:
         try:

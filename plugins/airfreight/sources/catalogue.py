@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
 from airfreight.model.subscription import Subscription
 from airfreight.sources import charts, generic, git, images
@@ -23,6 +24,11 @@ def source_of(subscription: Subscription) -> Source:
             subscription.generic, subscription.name, subscription_registry()
         )
     raise AssertionError("a subscription has exactly one type")
+
+
+def read_source(document: Mapping[str, Any]) -> Source:
+    """Return what looks at a subscription that is plain JSON, as `Subscription` writes it."""
+    return source_of(Subscription.model_validate(document))
 
 
 def faults_of(subscription: Subscription) -> Iterator[Fault]:

@@ -10,9 +10,8 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airfreight.errors import AirfreightError, AuthenticationError, SettingsError
 from airfreight.hooks.repository import source_access
-from airfreight.model.subscription import Subscription
-from airfreight.runtime.discovery import is_news
-from airfreight.sources.catalogue import source_of
+from airfreight.runtime.discovery import find_news
+from airfreight.sources.catalogue import read_source
 
 # Seconds. A deferral that is answered before the worker has reported its exit fails the task (AF#72716).
 _SHORTEST_WAIT = 3.0
@@ -70,8 +69,6 @@ class ArtifactTrigger(BaseTrigger):
                 return
 
     async def _look(self) -> dict[str, Any] | None:
-        source = source_of(Subscription.model_validate(self.subscription))
+        source = read_source(self.subscription)
         access = await source_access(self.repository_conn_id, source)
-        found = await source.discover(access, limit=1, as_of=None)
-        newest = [one.artifact for one in found.artifacts if is_news(one.artifact, self.after)]
-        return newest[0].model_dump(mode="json", by_alias=True) if newest else None
+        return await find_news(source, access, self.after)

@@ -14,12 +14,11 @@ from pydantic import ValidationError
 
 from airfreight.errors import AirfreightError, ArtifactError
 from airfreight.hooks.repository import source_access
-from airfreight.model.subscription import Subscription
 from airfreight.runtime.ambient import ambient_scope
 from airfreight.runtime.token_connections import Repository
 from airfreight.runtime.watch import HANDLED, Handled, Watch
 from airfreight.sources.base import Source
-from airfreight.sources.catalogue import source_of
+from airfreight.sources.catalogue import read_source
 
 # Seconds. Streams that a triggerer opens at the same moment poll within this time of each other, at the latest.
 _FIRST_POLLS = 10.0
@@ -120,16 +119,17 @@ class WarehouseTrigger(BaseEventTrigger):
                 # Nothing ends a watcher: Airflow would start it anew at once, and those that share its stream with it.
                 self.log.warning("Warehouse %s: %s", self.warehouse, _told(error))
                 continue
-            is_covered = handled is not None and handled.covers(self.spec, source.url, seen)
-            is_done = is_covered and handled is not None and handled.looked_at is None
+            if handled is not None and not handled.covers(self.spec, source.url, seen):
+                handled = None
+            is_done = handled is not None and handled.looked_at is None
             watch = watch.compared_with(seen, self.clock(), handled=is_done)
-            if not is_covered or not self._is_fresh(handled):
+            if handled is None or not handled.is_fresh(datetime.now(UTC), self.poke_interval):
                 event = WarehouseEvent(warehouse=self.warehouse, source=source.url, seen=seen)
                 yield TriggerEvent(event)
 
     def source(self) -> Source:
         """Return what looks at the subscription."""
-        return _source(self.subscription)
+        return read_source(self.subscription)
 
     def clock(self) -> float:
         """Return the monotonic time in seconds."""
@@ -159,14 +159,6 @@ class WarehouseTrigger(BaseEventTrigger):
         except ValidationError:
             return None
 
-    def _is_fresh(self, handled: Handled | None) -> bool:
-        now = datetime.now(UTC)
-        return handled is not None and handled.is_fresh(now, self.poke_interval)
-
-
-def _source(subscription: dict[str, Any]) -> Source:
-    return source_of(Subscription.model_validate(subscription))
-
 
 def _phase(name: str) -> float:
     """Return a number from 0 to 1 that is the same in every process."""
@@ -184,7 +176,7 @@ def _repository(source: Source, warehouse: str) -> Repository:
 async def _poll(kwargs: dict[str, Any]) -> dict[str, Any]:
     connection_id, project = kwargs.get("repository_conn_id", ""), _project(kwargs["warehouse"])
     try:
-        source = _source(kwargs["subscription"])
+        source = read_source(kwargs["subscription"])
         access = await source_access(connection_id, source, project)
         return {"seen": await source.poll(access)}
     except Exception as error:

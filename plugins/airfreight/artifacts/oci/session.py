@@ -7,7 +7,6 @@ from https to http.
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ import httpx
 from airfreight.artifacts.oci import protocol
 from airfreight.artifacts.oci.logins import Actions, Login, Logins
 from airfreight.artifacts.oci.pace import Pace
+from airfreight.artifacts.tls import certificate_fault
 from airfreight.artifacts.unpacking import async_body_of
 from airfreight.errors import (
     ArtifactError,
@@ -256,19 +256,11 @@ class RegistrySession:
                 raise ArtifactError(f"{where} redirects to an address that is none") from None
             raise TransientError(f"{where} broke off its answer") from None
         except httpx.HTTPError as error:
-            if fault := _certificate_fault(error):
+            if fault := certificate_fault(error):
                 raise ArtifactError(
                     f"{where} has a certificate that is not trusted: {fault}"
                 ) from None
             raise TransientError(f"{where} did not answer: {type(error).__name__}") from None
-
-
-def _certificate_fault(error: BaseException | None) -> str:
-    while error is not None:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return str(error.verify_message)
-        error = error.__cause__ or error.__context__
-    return ""
 
 
 async def _read(response: httpx.Response, question: Question) -> bytes:

@@ -13,12 +13,12 @@ from airfreight.cli.commands.validate import chosen_projects
 from airfreight.cli.declared import find_declared
 from airfreight.cli.tables import as_json, as_table, moment, printable
 from airfreight.cli.world import Exit, World
-from airfreight.errors import ExpressionError, SettingsError
+from airfreight.errors import SettingsError
 from airfreight.hooks.configuration import read_settings
 from airfreight.hooks.repository import ConnectionCredentials
 from airfreight.manifests.project import LoadedProject, load_project
 from airfreight.model.warehouse import Warehouse
-from airfreight.runtime.criteria import meets_criteria
+from airfreight.runtime.criteria import why_no_freight
 from airfreight.runtime.discovery import Discovery, content_of, discover, version_of
 from airfreight.sources.base import Discovered
 from airfreight.sources.catalogue import source_of
@@ -68,19 +68,12 @@ def _moment(text: str | None) -> datetime | None:
 
 def _outcome(warehouse: Warehouse, found: Discovery) -> str:
     """Return which Freight a run of the Warehouse would register, or why none."""
-    if found.lacking:
-        return f"no Freight: {found.lacking}"
-    content = content_of(warehouse.origin, [one.artifact for one in found.newest])
-    if warehouse.freight_creation_policy == "Manual":
+    if warehouse.freight_creation_policy == "Manual" and not found.lacking:
         return "no Freight: the Warehouse makes none by itself (freightCreationPolicy: Manual)"
-    expression = warehouse.freight_creation_criteria.expression
-    try:
-        limits = read_settings().expression_limits()
-        if expression and not meets_criteria(expression, found.newest, limits):
-            return f"no Freight: freightCreationCriteria is false: {expression}"
-    except ExpressionError as error:
-        raise ExpressionError(f"freightCreationCriteria: {error}") from error
-    return f"Freight {content.name}"
+    reason = why_no_freight(warehouse, found, read_settings().expression_limits())
+    if reason:
+        return f"no Freight: {reason}"
+    return f"Freight {content_of(warehouse.origin, [one.artifact for one in found.newest]).name}"
 
 
 def _rows(found: Discovery) -> list[dict[str, Any]]:

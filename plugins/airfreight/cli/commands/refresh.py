@@ -6,9 +6,8 @@ import argparse
 
 from airfreight.cli.api import AirflowApi
 from airfreight.cli.directory import read_directory
-from airfreight.cli.runs import await_end, start_run, why
+from airfreight.cli.runs import await_success, start_run
 from airfreight.cli.world import Exit, World
-from airfreight.errors import RefusedError
 from airfreight.model.naming import warehouse_dag_id
 
 
@@ -19,8 +18,6 @@ def run(args: argparse.Namespace, world: World, api: AirflowApi) -> Exit:
     world.say(f"run {made.dag_run_id} of {made.dag_id}")
     if not args.wait:
         return Exit.OK
-    if await_end(api, made, world).state == "success":
-        world.say(f"Warehouse {warehouse.name} has looked")
-        return Exit.OK
-    failed = api.tasks(made.dag_id, made.dag_run_id, ["failed"])
-    raise RefusedError("; ".join(f"{t.task_id}: {why(api, t)}" for t in failed) or "the run failed")
+    await_success(api, made, world)
+    world.say(f"Warehouse {warehouse.name} has looked")
+    return Exit.OK
