@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import base64
 import subprocess
-import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import yaml
 
 from airfreight.steps.confined import Program, find_program
+from tests.serving import Serving
 
 
 def run(program: Program, *arguments: str, home: Path) -> str:
@@ -51,7 +50,7 @@ def pack(chart: Path, folder: Path) -> Path:
     return Path(said.rpartition(": ")[2].strip())
 
 
-class ChartRepository:
+class ChartRepository(Serving):
     """Serves a folder of packed charts; with `user` and `password` it wants that login.
 
     `authorizations` is every such header that came.
@@ -64,6 +63,10 @@ class ChartRepository:
         handler = type("Handler", (_Handler,), {"repository": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(root)))
 
+    def __enter__(self) -> Self:
+        self.root.mkdir(parents=True, exist_ok=True)
+        return super().__enter__()
+
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_port}"
@@ -72,22 +75,6 @@ class ChartRepository:
         """Pack a chart and list it in the repository's index."""
         pack(chart, self.root)
         run("helm", "repo", "index", str(self.root), f"--url={self.url}", home=self.root)
-
-    def __enter__(self) -> ChartRepository:
-        self.root.mkdir(parents=True, exist_ok=True)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 class _Handler(SimpleHTTPRequestHandler):

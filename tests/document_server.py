@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ssl
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any
+
+from tests.serving import Serving
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Asked:
     headers: Mapping[str, str]
 
 
-class DocumentServer:
+class DocumentServer(Serving):
     """Answers paths (without their query) by `answers`, others with 404; `asked` is every request so far."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
@@ -50,21 +50,6 @@ class DocumentServer:
         self.asked.append(asked)
         found = self.answers.get(asked.path.partition("?")[0], Sent(status=404))
         return found if isinstance(found, Sent) else found(asked)
-
-    def __enter__(self) -> DocumentServer:
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 class _Handler(BaseHTTPRequestHandler):

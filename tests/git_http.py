@@ -10,14 +10,14 @@ import socket
 import ssl
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import Any, Self
+
+from tests.serving import Serving
 
 _PERSON = ("Test", "test@example.com")
 
@@ -49,7 +49,7 @@ def git(
     return done.stdout.decode().rstrip("\n")
 
 
-class GitHttpServer:
+class GitHttpServer(Serving):
     """Serves bare repositories on this machine; it wants the login `user` and `password`; with `read_only`, no push.
 
     With `tls` it speaks https; `variables` are those of Git's server program. `redirects` sends a repository's requests
@@ -87,21 +87,9 @@ class GitHttpServer:
                 self._server.socket, server_side=True, do_handshake_on_connect=False
             )
 
-    def __enter__(self) -> GitHttpServer:
+    def __enter__(self) -> Self:
         self.root.mkdir(parents=True, exist_ok=True)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        return super().__enter__()
 
     def url(self, name: str) -> str:
         """Return the address of repository `name`."""

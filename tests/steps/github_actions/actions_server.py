@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.serving import Serving
 
 Reply = tuple[int, Any, dict[str, str]]
 REPOSITORY = "shop/app"
@@ -99,23 +100,13 @@ class Actions:
         return 200, {"total_count": len(runs), "workflow_runs": runs}, {}
 
 
-class ActionsServer:
+class ActionsServer(Serving):
     """Serves `actions` over HTTP while it is entered."""
 
     def __init__(self, actions: Actions) -> None:
         handler = type("Handler", (_Handler,), {"actions": actions})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/{REPOSITORY}"
-
-    def __enter__(self) -> ActionsServer:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):
