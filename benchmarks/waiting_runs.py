@@ -19,8 +19,9 @@ from datetime import UTC, datetime, timedelta
 
 from airfreight.model.freight import FreightContent, FreightOrigin, ImageArtifact
 from airfreight.runtime.warehouse_register import WarehouseRegister
+from tests.live.airflow import running_world
 from tests.live.manifests import OVERLAY, auto, marks, project, promote_image, stage, warehouse
-from tests.live.world import RegisterStore, World, eventually, running_world
+from tests.live.world import RegisterStore, World, eventually
 
 PROJECT = "bench"
 PIPELINE = f"{PROJECT}.pipeline.app"
@@ -198,7 +199,7 @@ class Plain:
         self._world = world
         self._seeded = 0
         text = PLAIN_DAG.format(barrier=world.barrier.url)
-        (world.folder / "dags" / "plain.py").write_text(text)
+        world.add_dag_file("plain", text)
         world.unpause(PLAIN)
         self.push()
 

@@ -26,8 +26,9 @@ from pathlib import Path
 import psutil
 
 from airfreight.runtime.watch import HANDLED
+from tests.live.airflow import running_world
 from tests.live.manifests import project, warehouse
-from tests.live.world import REPO, World, eventually, running_world
+from tests.live.world import REPO, World, eventually
 
 _PER_PROJECT = 50
 # The repository, and who asks where the query says so.
@@ -195,7 +196,7 @@ def add_plain(world: World, scale: Scale) -> None:
         interval=scale.interval,
         host=world.registry.host,
     )
-    (world.folder / "dags" / "plain.py").write_text(text)
+    world.add_dag_file("plain", text)
     wait_for_dags(world, "plain", scale.warehouses)
 
 
