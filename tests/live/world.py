@@ -339,4 +339,4 @@ def timed(title: str) -> Iterator[None]:
     """Print how long the block took."""
     start = time.monotonic()
     yield
-    print(f"{title}: {time.monotonic() - start:.1f} s")
+    print(f"{title}: {time.monotonic() - start:.1f} s", flush=True)
