@@ -22,7 +22,17 @@ LONGEST = 1200
 ALONE = ("test_survival", "test_watchers", "test_side_by_side", "test_clean", "test_secrets")
 
 # These take minutes and begin first.
-LONG = ("test_path", "test_changes", "test_pipelines", "test_ways_round", "test_waits", "test_lock")
+LONG = (
+    "test_lock",
+    "test_path",
+    "test_changes",
+    "test_pipelines",
+    "test_taken_over",
+    "test_ways_round",
+    "test_sources",
+    "test_story",
+    "test_waits",
+)
 
 _SHARED = pytest.StashKey[Place]()
 
