@@ -15,7 +15,8 @@ from tests.live.world import World, eventually, run_id_of
 
 PROJECT = "abort"
 PIPELINE = f"{PROJECT}.pipeline.app"
-STAGES = ("waits", "busy", "marked")
+HANGING = ("busy", "marked", "cleared")
+STAGES = ("waits", *HANGING)
 
 WAITS = """\
       steps:
@@ -36,18 +37,18 @@ def hangs(name: str) -> str:
 
 @pytest.fixture(scope="module")
 def run(world: World) -> str:
-    """Return a run with one promotion deferred and two whose `git` hangs."""
+    """Return a run with one promotion deferred and three whose `git` hangs."""
     world.registry.push_image("abort/app", "1.0.0", created=datetime.now(UTC))
     manifests = project(PROJECT, auto(*STAGES)) + warehouse("app", "abort/app")
     manifests += stage("waits", ["app"], "direct: true", WAITS)
-    for name in ("busy", "marked"):
+    for name in HANGING:
         manifests += stage(name, ["app"], "direct: true", hangs(name))
     world.add_project(PROJECT, manifests)
     world.unpause(PIPELINE)
     world.unpause(f"{PROJECT}.warehouse.app")
     run_id = run_id_of(world.wait_for_freight(PROJECT, 1))
     world.wait_for_state(PIPELINE, run_id, "waits.promote", "deferred")
-    for name in ("busy", "marked"):
+    for name in HANGING:
         eventually(lambda name=name: gits(name) != [])
     return run_id
 
@@ -85,6 +86,22 @@ def test_a_promotion_that_was_marked_failed_in_airflow_leaves_nothing_behind(
     eventually(lambda: gits("marked") == [])
     eventually(lambda: work_directories(world, "marked", run) == [])
     assert world.barrier.names("abort-marked") == []
+
+
+def test_a_promotion_that_was_cleared_in_airflow_ends_and_is_not_begun_again(
+    world: World, run: str
+) -> None:
+    """Guards: `PromoteOperator.on_kill`, and `_begun`, by which the task that Airflow starts again finds the end."""
+    world.clear(PIPELINE, run, "cleared.promote")
+    world.wait_for_state(PIPELINE, run, "cleared.promote", "failed")
+    status = promotion(world, "cleared", run)["status"]
+    assert (status["phase"], status["message"]) == (
+        "Aborted",
+        "its task was marked failed or cleared while it promoted",
+    )
+    assert gits("cleared") == []
+    assert work_directories(world, "cleared", run) == []
+    assert world.barrier.names("abort-cleared") == []
 
 
 def test_a_running_promotion_loses_its_programs_and_its_work_directory(
