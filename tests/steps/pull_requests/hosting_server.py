@@ -31,7 +31,8 @@ class HostingServer(HostedRepository):
     ) -> tuple[int, Any]:
         self.asked.append(f"{method} {target}")
         parts = urlsplit(target)
-        query = {key: values[0] for key, values in parse_qs(parts.query).items()}
+        asked = parse_qs(parts.query).items()
+        query = {key: values[0] if len(values) == 1 else values for key, values in asked}
         data = json.loads(body) if body else {}
         route = _route(method, unquote(parts.path))
         if route is None:

@@ -26,7 +26,8 @@ def _body(server: HostedRepository, one: Request) -> dict[str, Any]:
 
 def _list(server: HostedRepository, _: Any, data: dict[str, Any]) -> tuple[int, Any]:
     ends = ("searchCriteria.sourceRefName", "searchCriteria.targetRefName")
-    found = server.find(*(data[end].removeprefix(_HEADS) for end in ends))
+    source, target = (data[end].removeprefix(_HEADS) for end in ends)
+    found = server.find(source, target, ended=data.get("searchCriteria.status") == "all")
     return 200, {"value": [_body(server, one) for one in found], "count": len(found)}
 
 

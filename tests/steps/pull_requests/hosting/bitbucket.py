@@ -31,14 +31,16 @@ def _list(server: HostedRepository, _: Any, data: dict[str, Any]) -> tuple[int, 
     if found is None:
         return 400, {"type": "error", "error": {"message": "invalid query"}}
     source, target = (json.loads(text) for text in found.groups())
-    return 200, {"values": [_body(server, one) for one in server.find(source, target)]}
+    states = data.get("state", "OPEN")
+    between = [_body(server, one) for one in server.find(source, target)]
+    return 200, {"values": [one for one in between if one["state"] in states]}
 
 
 def _open(server: HostedRepository, _: Any, data: dict[str, Any]) -> tuple[int, Any]:
     """Open one, or answer with the one that is open: no error is documented for that."""
     source, target = (data[end]["branch"]["name"] for end in ("source", "destination"))
     one = server.open(source, target, data["title"], data["description"])
-    return 201, _body(server, one or server.find(source, target)[-1])
+    return 201, _body(server, one or server.find(source, target, ended=False)[0])
 
 
 def _get(server: HostedRepository, path: tuple[str, ...], _: Any) -> tuple[int, Any]:

@@ -22,9 +22,11 @@ def _body(server: HostedRepository, one: Request) -> dict[str, Any]:
     }
 
 
-def _list(server: HostedRepository, _: Any, __: Any) -> tuple[int, Any]:
-    """Return all of them: Gitea cannot filter by branch."""
-    return 200, [_body(server, one) for one in reversed(server.requests)]
+def _list(server: HostedRepository, _: Any, data: dict[str, Any]) -> tuple[int, Any]:
+    """Return those between any branches: Gitea cannot filter by branch."""
+    ended = data.get("state") == "all"
+    found = [one for one in reversed(server.requests) if ended or one.state == "open"]
+    return 200, [_body(server, one) for one in found]
 
 
 def _open(server: HostedRepository, _: Any, data: dict[str, Any]) -> tuple[int, Any]:

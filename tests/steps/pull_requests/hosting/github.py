@@ -26,7 +26,8 @@ def _body(server: HostedRepository, one: Request) -> dict[str, Any]:
 
 def _list(server: HostedRepository, _: Any, data: dict[str, Any]) -> tuple[int, Any]:
     source = data["head"].partition(":")[2]
-    return 200, [_body(server, one) for one in server.find(source, data["base"])]
+    found = server.find(source, data["base"], ended=data.get("state") == "all")
+    return 200, [_body(server, one) for one in found]
 
 
 def _open(server: HostedRepository, _: Any, data: dict[str, Any]) -> tuple[int, Any]:

@@ -44,7 +44,7 @@ class HostedRepository:
         self, source: str, target: str, title: str, description: str, labels: Sequence[str] = ()
     ) -> Request | None:
         """Open one, unless one is open between the branches."""
-        if any(one.state == "open" for one in self.find(source, target)):
+        if self.find(source, target, ended=False):
             return None
         head = self.run("rev-parse", f"refs/heads/{source}")
         number = len(self.requests) + 1
@@ -52,8 +52,13 @@ class HostedRepository:
         self.requests.append(one)
         return one
 
-    def find(self, source: str, target: str) -> list[Request]:
-        return [o for o in self.requests if (o.source, o.target) == (source, target)]
+    def find(self, source: str, target: str, *, ended: bool = True) -> list[Request]:
+        """Return those between the branches; without `ended` the open ones, as most services do if not asked."""
+        return [
+            one
+            for one in self.requests
+            if (one.source, one.target) == (source, target) and (ended or one.state == "open")
+        ]
 
     def at(self, number: str) -> Request:
         """Return the one with this number in an address."""
