@@ -90,6 +90,9 @@ def test_sparse_and_blobless_bring_the_asked_folder_only(
     )
     assert (bench.root / "src/a/x.txt").exists()
     assert not (bench.root / "src/b").exists()
+    objects = git("rev-list", "--objects", "--missing=print", "HEAD", cwd=bench.root / "src")
+    left_out = git("rev-parse", "main:b/y.txt", cwd=server.path("app"))
+    assert [line for line in objects.splitlines() if line.startswith("?")] == [f"?{left_out}"]
 
 
 @pytest.mark.parametrize(
