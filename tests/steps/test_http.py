@@ -127,6 +127,11 @@ def test_method_query_and_body_are_sent(server: str, tmp_path: Path):
     assert sent in ("POST /echo?x=1&q=a%20b from file", "POST /echo?x=1&q=a+b from file")
 
 
+def test_a_proxy_is_asked_for_an_address_that_only_it_knows(server: str, tmp_path: Path):
+    sent = body_of("http://inside.example/orders", tmp_path, proxy=server)
+    assert sent == "GET http://inside.example/orders "
+
+
 def test_header_gives_the_first_value_whatever_the_case(server: str, tmp_path: Path):
     outputs = [{"name": "seen", "fromExpression": "response.header('x-seen')"}]
     headers = [{"name": "X-Sent", "value": "v"}]
@@ -203,6 +208,18 @@ def test_two_mebibytes_are_read_and_one_byte_more_is_an_error(server: str, tmp_p
             "GET request to .* failed: ReadTimeout",
         ),
         ("/moved-away", {}, TerminalStepError, "169.254.169.254, a link-local address"),
+        (
+            "/json",
+            {"proxy": "http://169.254.169.254:80"},
+            TerminalStepError,
+            "a link-local address",
+        ),
+        (
+            "/json",
+            {"proxy": "http://u:hunter2@[fe80::1]:80"},
+            TerminalStepError,
+            "^fe80::1 leads to",
+        ),
         ("/bad-json", {}, RetryableStepError, "body is no application/json"),
         ("/bomb", {}, RetryableStepError, "body is no application/yaml"),
         ("/json", {"successExpression": "response.body.n"}, RetryableStepError, "true or false"),
@@ -265,6 +282,7 @@ def test_a_failed_connection_counts_as_an_error_and_shows_no_login(tmp_path: Pat
     [
         ({}, "Field required"),
         ({"url": "file:///etc/passwd"}, "begins with http"),
+        ({"url": "http://x", "proxy": "socks5://127.0.0.1:1"}, "begins with http"),
         ({"url": "http://x", "method": "TRACE"}, "Input should be 'GET'"),
         ({"url": "http://x", "body": "a", "bodyFromFile": "b"}, "at most one of body"),
         ({"url": "http://x", "headers": [{"name": "a b", "value": ""}]}, "a header name"),
