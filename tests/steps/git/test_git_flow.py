@@ -25,7 +25,8 @@ from airfreight.steps.git_commit import GitCommitStep
 from airfreight.steps.git_push import GitPushStep
 from airfreight.steps.git_worktree import repair_worktrees
 from tests.git_http import GitHttpServer, git
-from tests.steps.git.conftest import PASSWORD, Bench, arguments_of_processes
+from tests.processes import arguments_of_processes
+from tests.steps.git.conftest import PASSWORD, Bench
 
 BenchMaker = Callable[[], Bench]
 

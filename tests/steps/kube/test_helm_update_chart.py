@@ -17,6 +17,7 @@ from airfreight.steps.base import StepSettings
 from airfreight.steps.helm_template import HelmTemplateStep
 from airfreight.steps.helm_update_chart import HelmUpdateChartConfig, HelmUpdateChartStep
 from tests.chart_repository import ChartRepository, pack, run, write_chart
+from tests.processes import arguments_of_processes
 from tests.registry_server import DebianRegistry
 from tests.steps.examples import example_config
 from tests.steps.kube.conftest import Kitchen
@@ -191,8 +192,12 @@ def test_the_login_of_a_classic_repository_is_sent_to_it_alone(kitchen: Kitchen,
         with pytest.raises(TerminalStepError, match="401"):
             kitchen.run(STEP, path="app")
         kitchen.logins.known[repository.url] = LOGIN
-        kitchen.run(STEP, path="app")
+        with arguments_of_processes() as seen:
+            kitchen.run(STEP, path="app")
         assert locked(chart) == ["1.0.0"]
+        assert any(b"dependency\0update" in words for words in seen)
+        left = [file.read_bytes() for file in kitchen.root.rglob("*") if file.is_file()]
+        assert not [text for text in (*seen, *left) if LOGIN.password.encode() in text]
         kitchen.logins.known[repository.url] = Credential("robot", "wr0ng-pw")
         with pytest.raises(TerminalStepError, match="401") as caught:
             kitchen.run(STEP, path="app")
