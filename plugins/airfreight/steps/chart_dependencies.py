@@ -1,7 +1,8 @@
 """A chart's dependencies: what Chart.yaml and Chart.lock say of them, and helm's work on them with the right logins.
 
 Logins stand in files of helm's private home, mode 0600; neither an argument nor the environment holds one. helm itself
-sends them to no other host than the repository's own.
+sends them to no other host than the repository's own. Whatever a repository's index or a redirect names is reached
+through the guard, but for this machine: helm asks 127.0.0.1 and localhost without any proxy.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import base64
 import json
 import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -17,9 +19,10 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from airfreight.artifacts.git_guard import NetworkGuard
 from airfreight.artifacts.guarded_http import refusal
 from airfreight.artifacts.oci.protocol import is_this_machine
-from airfreight.errors import TerminalStepError
+from airfreight.errors import RetryableStepError, TerminalStepError
 from airfreight.model.credential import Credential
 from airfreight.model.urls import normalize_chart
 from airfreight.steps.base import StepContext
@@ -95,13 +98,19 @@ class Charts:
         with registry_faults():
             logins = dict(_logins(self.context, dependencies))
         passwords = tuple(login.password for login in logins.values())
-        with confined(self.context, network=True) as place:
+        allow_loopback = self.context.settings.allow_loopback
+        with (
+            NetworkGuard(allow_loopback=allow_loopback) as guard,
+            confined(self.context, network=True) as place,
+        ):
             config = place.home / "config"
             _write_private(config / "repositories.yaml", _repositories(dependencies, logins))
             _write_private(config / "registry" / "config.json", _registry_logins(logins))
             plain = ["--plain-http"] if _all_registries_are_here(dependencies) else []
-            secretive = replace(place, secrets=passwords)
-            secretive.run("helm", "dependency", work, *plain, str(self.chart))
+            proxy = f"socks5://127.0.0.1:{guard.port}"
+            guarded = replace(place, secrets=passwords, proxy=proxy)
+            with _telling(guard):
+                guarded.run("helm", "dependency", work, *plain, str(self.chart))
 
     def _check(self, dependency: Dependency) -> None:
         url = dependency.repository
@@ -122,6 +131,15 @@ class Charts:
             raise TerminalStepError(
                 f"invalid dependency {url!r}: expected a relative path within the work directory"
             )
+
+
+@contextmanager
+def _telling(guard: NetworkGuard) -> Iterator[None]:
+    """Add to an error why the guard did not let a connection through: helm knows that there was none."""
+    try:
+        yield
+    except RetryableStepError as error:
+        raise RetryableStepError("; ".join((str(error), *guard.problems))) from None
 
 
 def _check_host(host: str, allow_loopback: bool) -> None:
