@@ -11,7 +11,6 @@ import base64
 import json
 import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -19,14 +18,13 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from airfreight.artifacts.git_guard import NetworkGuard
 from airfreight.artifacts.guarded_http import refusal
 from airfreight.artifacts.oci.protocol import is_this_machine
-from airfreight.errors import RetryableStepError, TerminalStepError
+from airfreight.errors import TerminalStepError
 from airfreight.model.credential import Credential
 from airfreight.model.urls import normalize_chart
 from airfreight.steps.base import StepContext
-from airfreight.steps.confined import confined
+from airfreight.steps.guarded_program import guarded
 from airfreight.steps.oci_registry import registry_faults
 
 CHART, LOCK = "Chart.yaml", "Chart.lock"
@@ -98,19 +96,13 @@ class Charts:
         with registry_faults():
             logins = dict(_logins(self.context, dependencies))
         passwords = tuple(login.password for login in logins.values())
-        allow_loopback = self.context.settings.allow_loopback
-        with (
-            NetworkGuard(allow_loopback=allow_loopback) as guard,
-            confined(self.context, network=True) as place,
-        ):
+        with guarded(self.context) as place:
             config = place.home / "config"
             _write_private(config / "repositories.yaml", _repositories(dependencies, logins))
             _write_private(config / "registry" / "config.json", _registry_logins(logins))
             plain = ["--plain-http"] if _all_registries_are_here(dependencies) else []
-            proxy = f"socks5://127.0.0.1:{guard.port}"
-            guarded = replace(place, secrets=passwords, proxy=proxy)
-            with _telling(guard):
-                guarded.run("helm", "dependency", work, *plain, str(self.chart))
+            secretive = replace(place, secrets=passwords)
+            secretive.run("helm", "dependency", work, *plain, str(self.chart))
 
     def _check(self, dependency: Dependency) -> None:
         url = dependency.repository
@@ -131,15 +123,6 @@ class Charts:
             raise TerminalStepError(
                 f"invalid dependency {url!r}: expected a relative path within the work directory"
             )
-
-
-@contextmanager
-def _telling(guard: NetworkGuard) -> Iterator[None]:
-    """Add to an error why the guard did not let a connection through: helm knows that there was none."""
-    try:
-        yield
-    except RetryableStepError as error:
-        raise RetryableStepError("; ".join((str(error), *guard.problems))) from None
 
 
 def _check_host(host: str, allow_loopback: bool) -> None:

@@ -53,8 +53,9 @@ _NETWORK_FILES = (
     "/etc/ssl/certs",
     "/etc/pki/tls/certs",
 )
-_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY")
-_NETWORK_VARIABLES = (*_PROXIES, "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
+# git, which kustomize starts, reads the second spelling only.
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
+_NETWORK_VARIABLES = (*_PROXIES, "NO_PROXY", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _NOWHERE = "http://127.0.0.1:9"
 _LOGIN_REFUSED = re.compile(r"\b40[13]\b|unauthori[sz]ed|access denied|denied:", re.IGNORECASE)
 _CHATTER = ("walk.go:", "Hang tight", "...Successfully got", "Update Complete.", "Saving ")
@@ -298,16 +299,11 @@ class Confined:
 
     def _ways_out(self) -> dict[str, str]:
         """Return the worker's variables for the network, or else `proxy`, to which none of them is an exception."""
-        inherited = {
-            name: os.environ[name]
-            for upper in _NETWORK_VARIABLES
-            for name in (upper, upper.lower())
-            if name in os.environ
-        }
-        if not self.proxy or any(name.upper() in _PROXIES for name in inherited):
+        inherited = {name: os.environ[name] for name in _NETWORK_VARIABLES if name in os.environ}
+        if not self.proxy or not inherited.keys().isdisjoint(_PROXIES):
             return inherited
-        certificates = {name: value for name, value in inherited.items() if "SSL" in name.upper()}
-        return certificates | dict.fromkeys(_PROXIES, self.proxy)
+        others = {name: value for name, value in inherited.items() if name.startswith("SSL")}
+        return others | dict.fromkeys(_PROXIES, self.proxy)
 
     def _clean(self, said: bytes) -> str:
         """Return what the program complained about: the last lines, without our folders and without logins."""
