@@ -78,30 +78,18 @@ def abort(world: World, name: str, *words: str) -> str:
     return out
 
 
-def test_a_promotion_that_was_marked_failed_in_airflow_leaves_nothing_behind(
-    world: World, run: str
+@pytest.mark.parametrize("name", ["marked", "cleared"])
+def test_a_promotion_that_was_marked_failed_or_cleared_in_airflow_leaves_nothing_behind(
+    world: World, run: str, name: str
 ) -> None:
     """Guard: `PromoteOperator.on_kill`."""
-    world.mark(PIPELINE, run, "marked.promote", state="failed")
-    eventually(lambda: gits("marked") == [])
-    eventually(lambda: work_directories(world, "marked", run) == [])
-    assert world.barrier.names("abort-marked") == []
-
-
-def test_a_promotion_that_was_cleared_in_airflow_ends_and_is_not_begun_again(
-    world: World, run: str
-) -> None:
-    """Guards: `PromoteOperator.on_kill`, and `_begun`, by which the task that Airflow starts again finds the end."""
-    world.clear(PIPELINE, run, "cleared.promote")
-    world.wait_for_state(PIPELINE, run, "cleared.promote", "failed")
-    status = promotion(world, "cleared", run)["status"]
-    assert (status["phase"], status["message"]) == (
-        "Aborted",
-        "its task was marked failed or cleared while it promoted",
-    )
-    assert gits("cleared") == []
-    assert work_directories(world, "cleared", run) == []
-    assert world.barrier.names("abort-cleared") == []
+    if name == "marked":
+        world.mark(PIPELINE, run, "marked.promote", state="failed")
+    else:
+        world.clear(PIPELINE, run, "cleared.promote")
+    eventually(lambda: gits(name) == [])
+    eventually(lambda: work_directories(world, name, run) == [])
+    assert world.barrier.names(f"abort-{name}") == []
 
 
 def test_a_running_promotion_loses_its_programs_and_its_work_directory(
@@ -146,12 +134,14 @@ def test_a_deferred_promotion_is_aborted_at_once(world: World, run: str) -> None
     assert work_directories(world, "waits", run) == []
 
 
-def test_what_was_marked_failed_has_ended_as_aborted_when_the_run_is_through(
-    world: World, run: str
+@pytest.mark.parametrize("name", ["marked", "cleared"])
+def test_what_was_marked_failed_or_cleared_has_ended_as_aborted_when_the_run_is_through(
+    world: World, run: str, name: str
 ) -> None:
     """Guard: `OutcomeOperator`, where the killed task could not write any more."""
     assert world.wait_for_run(PIPELINE, run) == "failed"
-    status = promotion(world, "marked", run)["status"]
+    assert world.states(PIPELINE, run)[f"{name}.promote"] == "failed"
+    status = promotion(world, name, run)["status"]
     assert (status["phase"], status["message"]) == (
         "Aborted",
         "its task was marked failed or cleared while it promoted",
