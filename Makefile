@@ -1,4 +1,4 @@
-.PHONY: help setup lint unit test demo down
+.PHONY: help setup lint unit live test demo down
 
 # A shell that forbids bytecode, as many container images do, has every process compile all of Airflow again: 4 s each.
 unexport PYTHONDONTWRITEBYTECODE
@@ -15,10 +15,14 @@ lint: ## ruff and mypy
 unit: ## the tests that start no Airflow, on all cores
 	@uv run --frozen pytest -m "not live" -n auto --dist loadscope
 
+# Most of the time a live test waits: three at once on one Airflow keep two cores busy.
+live: ## the tests that start an Airflow
+	@uv run --frozen pytest tests/live -n 3 --dist loadscope --no-loadscope-reorder --durations=20
+
 test: setup lint ## everything: lint, unit tests, live tests (installs docker-registry, git, gnupg and OpenSSH where missing)
 	@.ci/setup
 	@$(MAKE) --no-print-directory unit
-	@uv run --frozen pytest tests/live --durations=20
+	@$(MAKE) --no-print-directory live
 
 demo: setup ## a running Airflow on localhost with the guestbook pipeline; Ctrl-C stops it
 	@uv run --frozen python -m demo

@@ -11,8 +11,9 @@ import statistics
 import sys
 from datetime import UTC, datetime
 
+from tests.live.airflow import running_world
 from tests.live.manifests import OVERLAY, auto, project, stage, warehouse
-from tests.live.world import World, run_id_of, running_world
+from tests.live.world import World, run_id_of
 
 PIPELINE = "six.pipeline.app"
 
@@ -108,7 +109,7 @@ def main(count: int) -> None:
         login = "http://robot:t0ken-of-the-robot@"
         url = world.git.url("six").replace("http://", login)
         text = PLAIN.format(git=url, barrier=world.barrier.url)
-        (world.folder / "dags" / "plain.py").write_text(text)
+        world.add_dag_file("plain", text)
         manifests = project("six", auto("dev")) + warehouse("app", "six/app")
         world.add_project("six", manifests + stage("dev", ["app"], "direct: true", TEMPLATE))
         for dag in ("plain", PIPELINE, "six.warehouse.app"):

@@ -12,8 +12,9 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
+from tests.live.airflow import running_world
 from tests.live.manifests import OVERLAY, auto, project, promote_image, stage, warehouse
-from tests.live.world import World, run_id_of, running_world
+from tests.live.world import World, run_id_of
 
 PROJECT = "bench"
 WAREHOUSE = f"{PROJECT}.warehouse.app"

@@ -19,8 +19,10 @@ from datetime import UTC, datetime, timedelta
 
 from airfreight.model.freight import FreightContent, FreightOrigin, ImageArtifact
 from airfreight.runtime.warehouse_register import WarehouseRegister
+from tests.live.airflow import running_world
 from tests.live.manifests import OVERLAY, auto, marks, project, promote_image, stage, warehouse
-from tests.live.world import RegisterStore, World, eventually, running_world
+from tests.live.world import RegisterStore, World, eventually, timed
+from tests.runtime.memory import MemoryStore
 
 PROJECT = "bench"
 PIPELINE = f"{PROJECT}.pipeline.app"
@@ -62,10 +64,14 @@ plain()
 
 @dataclass(frozen=True)
 class Settings:
-    """The scheduler's: how many runs it looks at in a loop, and how many seconds it sleeps after an idle one."""
+    """The scheduler's: how many runs it looks at in a loop, and how many seconds it sleeps after an idle one.
+
+    `places` are those of its executor: so many tasks run at once.
+    """
 
     runs: int
     sleep: float
+    places: int = 8
 
     @classmethod
     def parse(cls, text: str) -> Settings:
@@ -76,6 +82,7 @@ class Settings:
         return {
             "AIRFLOW__SCHEDULER__MAX_DAGRUNS_PER_LOOP_TO_SCHEDULE": str(self.runs),
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": str(self.sleep),
+            "AIRFLOW__CORE__PARALLELISM": str(self.places),
         }
 
 
@@ -87,8 +94,9 @@ class Row:
     loops: list[float]
 
 
-# Nothing is measured under it. Many runs in a loop would fill the eight places of the executor once a loop, seldom.
-_SEEDING = Settings(30, 0.1)
+# Nothing is measured under it. A loop fills the executor's places once: many places, and not so many runs in a loop
+# that the places are empty long before its end.
+_SEEDING = Settings(30, 0.1, places=16)
 
 
 class SchedulerLog:
@@ -174,19 +182,34 @@ class Ours:
 
     def seed(self, count: int) -> None:
         """Register Freight of earlier hours and have each asked for at prod's gate, until `count` wait."""
-        store = RegisterStore(self._world, f"airfreight://{PROJECT}/warehouses/app")
-        now = datetime.now(UTC)
-        for number in range(self._seeded, count):
-            image = ImageArtifact(
-                repoURL=f"{self._world.registry.host}/bench/app",
-                tag=f"0.{number}.0",
-                digest=f"sha256:{number:064}",
-            )
-            content = FreightContent(origin=FreightOrigin(name="app"), images=(image,))
-            found = now - timedelta(minutes=count - number)
-            freight, _ = WarehouseRegister(store).register(content, found)
-            self._world.trigger(PIPELINE, {"freight": freight.name, "stages": ["prod"]})
+        for name in self._register(range(self._seeded, count)):
+            self._world.trigger(PIPELINE, {"freight": name, "stages": ["prod"]})
         self._seeded = count
+
+    def _register(self, numbers: range) -> list[str]:
+        """Return the Freight's names. One by one over REST, three hundred would read and write the index as often."""
+        kept = RegisterStore(self._world, f"airfreight://{PROJECT}/warehouses/app")
+        store = MemoryStore()
+        for key in ("index", "aliases"):
+            if (value := kept.get(key)) is not None:
+                store.set(key, value)
+        now = datetime.now(UTC)
+        names = []
+        for number in numbers:
+            found = now - timedelta(minutes=numbers.stop - number)
+            freight, _ = WarehouseRegister(store).register(self._content(number), found)
+            names.append(freight.name)
+        for key in dict.fromkeys(store.writes):
+            kept.set(key, store.get(key))
+        return names
+
+    def _content(self, number: int) -> FreightContent:
+        image = ImageArtifact(
+            repo_url=f"{self._world.registry.host}/bench/app",
+            tag=f"0.{number}.0",
+            digest=f"sha256:{number:064}",
+        )
+        return FreightContent(origin=FreightOrigin(name="app"), images=(image,))
 
 
 class Plain:
@@ -198,7 +221,7 @@ class Plain:
         self._world = world
         self._seeded = 0
         text = PLAIN_DAG.format(barrier=world.barrier.url)
-        (world.folder / "dags" / "plain.py").write_text(text)
+        world.add_dag_file("plain", text)
         world.unpause(PLAIN)
         self.push()
 
@@ -240,13 +263,21 @@ def measure_all(
     title = type(side).__name__.lower()
     for count in waiting:
         use(world, _SEEDING)
-        start = time.monotonic()
-        side.seed(count)
-        settle(world, side.dag_id, count)
-        print(f"# {title}: {count} wait after {time.monotonic() - start:.0f} s", flush=True)
-        print_row(title, count, settings[0], measure(world, side, settings[0], pushes))
+        with timed(f"# {title}: until {count} wait"):
+            side.seed(count)
+            settle(world, side.dag_id, count)
+        measure_row(world, side, count, settings[0], pushes)
     for other in settings[1:]:
-        print_row(title, waiting[-1], other, measure(world, side, other, pushes))
+        measure_row(world, side, waiting[-1], other, pushes)
+
+
+def measure_row(
+    world: World, side: Ours | Plain, waiting: int, settings: Settings, pushes: int
+) -> None:
+    title = type(side).__name__.lower()
+    with timed(f"# {title}: {pushes} pushes, each until its run waits too"):
+        row = measure(world, side, settings, pushes)
+    print_row(title, waiting, settings, row)
 
 
 def main() -> None:

@@ -1,38 +1,46 @@
 """What many Warehouses cost the triggerer, beside as many plain watchers that share nothing.
 
-    uv run python -m benchmarks.watchers [--warehouses 200] [--repositories 20] [--seconds 180] [--plain-seconds 60]
+    uv run python -m benchmarks.watchers [--warehouses 200] [--repositories 20] [--interval 60]
+        [--seconds 180] [--plain-seconds 150]
 
-Each kind gets an Airflow of its own. Polls are counted and timed at the registry's own log, CPU and memory at the
-triggerer's processes. Every Warehouse has handled what its repository shows, as on any quiet day.
+Each kind gets an Airflow of its own. Requests are counted and timed at the registry's own log, CPU and memory at the
+triggerer's processes. Every Warehouse has handled what its repository shows, and the cache on disk knows it, as after
+a restart on any quiet day. What the start costs is printed apart from the quiet time that follows. At its end one tag
+is pushed, which concerns one Warehouse.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import itertools
-import math
+import json
 import os
-import re
-import statistics
-import threading
+import tempfile
 import time
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psutil
-
-from airfreight.runtime.watch import HANDLED
+from airfreight.manifests.project import load_project
+from airfreight.model.naming import warehouse_dag_id, watch_asset
+from airfreight.model.warehouse import Warehouse
+from airfreight.runtime.discovery import discover
+from airfreight.runtime.watch import HANDLED, Handled
+from airfreight.sources.base import Access, SourceSettings
+from airfreight.sources.catalogue import source_of
+from airfreight.steps.installed import step_registry
+from benchmarks.triggerer_sample import print_lateness, print_sample, rss, sampling
+from tests.live.airflow import running_world
 from tests.live.manifests import project, warehouse
-from tests.live.world import REPO, World, eventually, running_world
+from tests.live.world import REPO, World, eventually, timed
 
 _PER_PROJECT = 50
-# The repository, and who asks where the query says so.
-_POLL = re.compile(r'"GET /v2/(\S+)/tags/list(\S*)')
-_WATCHING = re.compile(r"(\d+) watchers currently running")
+# Seconds; for a slow machine, and thousands of DAGs.
+_PATIENCE = 1800.0
+# Seconds after the run that is expected, in which another one would have followed.
+_AFTERMATH = 15.0
 
 PLAIN_DAGS = '''"""Airflow DAGs that plain watchers wake."""
 
@@ -68,84 +76,26 @@ class Scale:
     def owner(self, number: int) -> str:
         return f"watch{number // _PER_PROJECT}"
 
+    @property
+    def owners(self) -> list[str]:
+        return list(dict.fromkeys(self.owner(number) for number in range(self.warehouses)))
 
-@dataclass
-class Sample:
-    """What one stretch of time showed; CPU and length in seconds, memory in bytes, moments on the monotonic clock.
-
-    `polls` are by repository and who polls it, where the query says so.
-    """
-
-    length: float = 0.0
-    cpu: float = 0.0
-    peak_rss: int = 0
-    polls: dict[tuple[str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
+    def dag_id(self, number: int) -> str:
+        return warehouse_dag_id(self.owner(number), f"w{number}")
 
 
-def tree(pid: int) -> list[psutil.Process]:
-    leader = psutil.Process(pid)
-    return [leader, *leader.children(recursive=True)]
-
-
-def cpu_seconds(pid: int) -> float:
-    return sum(sum(process.cpu_times()[:2]) for process in tree(pid))
-
-
-def rss(pid: int) -> int:
-    total = 0
-    for process in tree(pid):
-        with suppress(psutil.NoSuchProcess):
-            total += process.memory_info().rss
-    return total
-
-
-@contextmanager
-def polls_of(log: Path, into: Mapping[tuple[str, str], list[float]]) -> Iterator[None]:
-    """Add the moment of every poll that the registry logs meanwhile; good to 20 ms."""
-    stopped = threading.Event()
-
-    def follow() -> None:
-        with log.open(errors="replace") as lines:
-            lines.seek(0, os.SEEK_END)
-            rest = ""
-            while not stopped.wait(0.02):
-                *whole, rest = (rest + lines.read()).split("\n")
-                for line in whole:
-                    if found := _POLL.search(line):
-                        into[found.group(1), found.group(2)].append(time.monotonic())
-
-    thread = threading.Thread(target=follow)
-    thread.start()
-    try:
-        yield
-    finally:
-        stopped.set()
-        thread.join()
-
-
-def measure(world: World, seconds: float) -> Sample:
-    """Look at the triggerer and the registry for so long."""
-    sample, pid = Sample(), world.stack.pid("triggerer")
-    start, before = time.monotonic(), cpu_seconds(pid)
-    with polls_of(world.registry.log, sample.polls):
-        while time.monotonic() < start + seconds:
-            sample.peak_rss = max(sample.peak_rss, rss(pid))
-            time.sleep(1)
-    sample.length = time.monotonic() - start
-    sample.cpu = cpu_seconds(pid) - before
-    return sample
-
-
-def watching(world: World) -> int:
-    """Return how many watchers the triggerer says it runs; it does so once a minute."""
-    counts = _WATCHING.findall((world.stack.home / "logs" / "triggerer.log").read_text())
-    return int(counts[-1]) if counts else 0
-
-
-def push_tags(world: World, scale: Scale) -> None:
+def push_images(world: World, scale: Scale) -> None:
+    """Push one set of blobs to each repository, and a manifest of its own for each tag."""
+    registry, first = world.registry, {}
     for number in range(scale.warehouses):
-        tag = f"{scale.major(number)}.0.0"
-        world.registry.push_image(scale.repository(number), tag, created=datetime.now(UTC))
+        repository, tag = scale.repository(number), f"{scale.major(number)}.0.0"
+        if repository not in first:
+            registry.push_image(repository, tag, created=datetime.now(UTC))
+            first[repository] = json.loads(registry.manifest(repository, tag))
+        else:
+            annotations = {"org.opencontainers.image.version": tag}
+            manifest = first[repository] | {"annotations": annotations}
+            registry.push_manifest(repository, tag, manifest)
 
 
 def manifests(scale: Scale, owner: str) -> str:
@@ -162,19 +112,41 @@ def manifests(scale: Scale, owner: str) -> str:
     return text
 
 
-def add_warehouses(world: World, scale: Scale) -> None:
+def warehouses_of(world: World, owner: str) -> Iterator[Warehouse]:
+    """Yield a project's Warehouses as its DAG file reads them."""
+    loaded = load_project(world.folder / "include" / "pipelines", owner, step_registry())
+    for pipeline in loaded.pipelines:
+        yield from pipeline.warehouses
+
+
+async def look(one: Warehouse, access: Access) -> Handled:
+    """Return what a Warehouse has handled once it looked."""
+    sources = [source_of(subscription) for subscription in one.subscriptions]
+    found = await discover(sources, lambda _: access, limit=1)
+    return Handled(spec=one.digest, marks=dict(found.seen))
+
+
+async def look_all(warehouses: list[Warehouse], cache: Path) -> list[Handled]:
+    settings = SourceSettings(allow_loopback=True, image_registry_rate_limit=10_000)
+    access = Access(None, settings, cache)
+    return await asyncio.gather(*(look(one, access) for one in warehouses))
+
+
+def add_warehouses(world: World, scale: Scale, cache: Path) -> None:
     """Add the projects; all that the repositories show is handled before a watcher starts."""
-    owners = dict.fromkeys(scale.owner(number) for number in range(scale.warehouses))
-    for owner in owners:
-        world.add_project(owner, manifests(scale, owner))
-    wait_for_dags(world, "warehouse", scale.warehouses)
-    ids = watch_ids(world)
-    for number in range(scale.warehouses):
-        repository = f"{world.registry.host}/{scale.repository(number)}"
-        handled = {repository: f"{scale.major(number)}.0.0"}
-        key = ids[f"airfreight://{scale.owner(number)}/warehouses/w{number}/watch"]
-        path = f"/api/v2/assets/{key}/state-store/{HANDLED}"
-        world.rest.put(path, json={"value": handled}).raise_for_status()
+    with timed("parsed"):
+        for owner in scale.owners:
+            world.add_project(owner, manifests(scale, owner))
+        wait_for_dags(world, ".warehouse.", scale.warehouses)
+    with timed("marked as handled"):
+        ids = watch_ids(world)
+        for owner in scale.owners:
+            warehouses = list(warehouses_of(world, owner))
+            for one, handled in zip(
+                warehouses, asyncio.run(look_all(warehouses, cache)), strict=True
+            ):
+                path = f"/api/v2/assets/{ids[watch_asset(owner, one.name)]}/state-store/{HANDLED}"
+                world.rest.put(path, json={"value": handled.to_json()}).raise_for_status()
 
 
 def watch_ids(world: World) -> dict[str, int]:
@@ -195,21 +167,22 @@ def add_plain(world: World, scale: Scale) -> None:
         interval=scale.interval,
         host=world.registry.host,
     )
-    (world.folder / "dags" / "plain.py").write_text(text)
-    wait_for_dags(world, "plain", scale.warehouses)
+    with timed("parsed"):
+        world.add_dag_file("plain", text)
+        wait_for_dags(world, "plain", scale.warehouses)
 
 
 def wait_for_dags(world: World, pattern: str, count: int) -> None:
-    def parsed() -> bool:
+    def parsed() -> int:
         found = world.get("/dags", dag_id_pattern=f"%{pattern}%", limit=1)
-        return bool(found["total_entries"] >= count)
+        return int(found["total_entries"])
 
-    eventually(parsed, 300)
+    eventually(lambda: parsed() >= count, _PATIENCE, lambda: f"{parsed()} of {count} are parsed")
 
 
-def unpause_all(world: World) -> None:
-    """Switch every DAG on, a page at a time, and have the files parsed again: only then Airflow starts watchers."""
-    query = {"dag_id_pattern": "%", "paused": "true", "limit": "100"}
+def unpause_all(world: World, pattern: str) -> None:
+    """Switch the DAGs on, a page at a time, and have the files parsed again: only then Airflow starts watchers."""
+    query = {"dag_id_pattern": f"%{pattern}%", "paused": "true", "limit": "100"}
     body = {"is_paused": False}
     while (
         world.rest.patch("/api/v2/dags", params=query, json=body).raise_for_status().json()["dags"]
@@ -219,64 +192,89 @@ def unpause_all(world: World) -> None:
         file.touch()
 
 
-def print_sample(title: str, scale: Scale, sample: Sample) -> None:
-    lateness = sorted(
-        later - earlier - scale.interval
-        for moments in sample.polls.values()
-        for earlier, later in itertools.pairwise(moments)
-    )
-    by_repository: Counter[str] = Counter()
-    for (repository, _), moments in sample.polls.items():
-        by_repository[repository] += len(moments)
-    counts = sorted(by_repository.values())
-    p99 = lateness[math.ceil(0.99 * len(lateness)) - 1]
-    print(
-        f"{title}, {scale.warehouses} on {scale.repositories} repositories, {sample.length:.0f} s"
-    )
-    print(
-        f"  triggerer CPU            {sample.cpu:.1f} s, {sample.cpu / sample.length:.1%} of a core"
-    )
-    print(f"  triggerer peak RSS       {sample.peak_rss / 2**20:.0f} MiB")
-    print(f"  polls of a repository    {counts[0]} to {counts[-1]}, of {len(counts)} repositories")
-    print(
-        f"  polls late, p50 and p99  {statistics.median(lateness):.2f} s, {p99:.2f} s", flush=True
-    )
+def start_watchers(world: World, scale: Scale, *, plain: bool) -> None:
+    """Return when each has looked once, and had another interval to come to rest."""
+    with timed("unpaused"):
+        unpause_all(world, "plain" if plain else ".warehouse.")
+    with sampling(world) as sample:
+
+        def looked() -> int:
+            return sum(asked.is_list if plain else asked.is_head for asked in list(sample.asked))
+
+        eventually(
+            lambda: looked() >= scale.warehouses, _PATIENCE, lambda: f"{looked()} have looked"
+        )
+    print_sample("until each has looked", sample)
+    time.sleep(scale.interval)
+
+
+def woken(world: World) -> list[str]:
+    """Return the DAGs that watchers woke, one entry a run."""
+    runs = world.get("/dags/~/dagRuns", limit=100)["dag_runs"]
+    return sorted(run["dag_id"] for run in runs if run["run_type"] == "asset_triggered")
+
+
+def push_one(world: World, scale: Scale) -> None:
+    """Push what one Warehouse takes, and print how soon it runs; no other may."""
+    number = scale.warehouses // 2
+    tag = f"{scale.major(number)}.0.1"
+    world.registry.push_image(scale.repository(number), tag, created=datetime.now(UTC))
+    with timed("from the tag pushed to its run"):
+        eventually(lambda: woken(world), _PATIENCE)
+    time.sleep(_AFTERMATH)
+    assert woken(world) == [scale.dag_id(number)], woken(world)
 
 
 def run(scale: Scale, seconds: float, *, plain: bool) -> None:
-    env = {
+    with tempfile.TemporaryDirectory() as cache, running_world(_env(scale, cache)) as world:
+        with timed("images pushed"):
+            push_images(world, scale)
+        idle = rss(world.stack.pid("triggerer")) / 2**20
+        if plain:
+            add_plain(world, scale)
+        else:
+            add_warehouses(world, scale, Path(cache))
+        start_watchers(world, scale, plain=plain)
+        with sampling(world) as sample:
+            time.sleep(seconds)
+        print_sample("quiet", sample)
+        print_lateness(sample, scale.interval)
+        print(f"triggerer RSS without watchers: {idle:.0f} MiB")
+        print(f"runs woken while quiet: {len(woken(world))}", flush=True)
+        assert not woken(world)
+        if not plain:
+            push_one(world, scale)
+
+
+def _env(scale: Scale, cache: str) -> dict[str, str]:
+    return {
+        "AIRFLOW__AIRFREIGHT__CACHE_FOLDER": cache,
         "AIRFLOW__TRIGGERER__CAPACITY": str(2 * scale.warehouses),
-        # A thousand DAGs parsed every 5 s would be what is measured.
+        # Thousands of DAGs parsed every 5 s, and looked through for what is stale, would be what is measured.
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
+        "AIRFLOW__SCHEDULER__PARSING_CLEANUP_INTERVAL": "60",
         "PYTHONPATH": os.pathsep.join([str(REPO / "plugins"), str(REPO)]),
     }
-    with running_world(env) as world:
-        push_tags(world, scale)
-        idle = rss(world.stack.pid("triggerer")) / 2**20
-        (add_plain if plain else add_warehouses)(world, scale)
-        unpause_all(world)
-        eventually(
-            lambda: watching(world) >= scale.warehouses, 300, lambda: f"{watching(world)} watch"
-        )
-        sample = measure(world, seconds)
-        print_sample("plain watchers" if plain else "Warehouses", scale, sample)
-        print(f"  triggerer RSS before     {idle:.0f} MiB")
-        runs = world.get("/dags/~/dagRuns", limit=1)["total_entries"]
-        print(f"  runs woken               {runs}", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--warehouses", type=int, default=200)
     parser.add_argument("--repositories", type=int, default=20)
-    parser.add_argument("--interval", type=int, default=10, help="seconds")
+    parser.add_argument("--interval", type=int, default=60, help="seconds")
     parser.add_argument("--seconds", type=float, default=180)
-    parser.add_argument("--plain-seconds", type=float, default=60)
+    parser.add_argument("--plain-seconds", type=float, default=150)
     options = parser.parse_args()
     scale = Scale(options.warehouses, options.repositories, options.interval)
-    run(scale, options.seconds, plain=False)
-    if options.plain_seconds:
-        run(scale, options.plain_seconds, plain=True)
+    for title, seconds, plain in (
+        ("Warehouses", options.seconds, False),
+        ("plain watchers", options.plain_seconds, True),
+    ):
+        if seconds:
+            print(
+                f"--- {scale.warehouses} {title} on {scale.repositories} repositories", flush=True
+            )
+            run(scale, seconds, plain=plain)
 
 
 if __name__ == "__main__":

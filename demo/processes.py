@@ -26,7 +26,8 @@ class ProcessFailedError(Exception):
 class Child:
     """One program: started, looked at, stopped or killed, and started again.
 
-    Its output goes to ``<home>/logs/<name>.log``; its id is kept in ``<home>/run/<name>.json`` while it runs.
+    Its output goes to ``<home>/logs/<name>.log``; its id is kept in ``<home>/run/<name>.json`` while it runs, so that
+    another of our processes can kill it and start it again.
     """
 
     def __init__(self, name: str, argv: Sequence[str], home: Path, env: Mapping[str, str]) -> None:
@@ -39,10 +40,11 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """The id of the running process."""
-        if self._process is None:
-            raise ProcessFailedError(f"{self.name} has not been started")
-        return self._process.pid
+        """The id of the running process, whoever started it."""
+        found = _recorded(self._record)
+        if found is None:
+            raise ProcessFailedError(f"{self.name} does not run")
+        return found.pid
 
     def start(self) -> None:
         """Start the program; its log grows over several starts."""
@@ -53,8 +55,9 @@ class Child:
         _remember(self._record, self._process.pid)
 
     def is_running(self) -> bool:
-        """Whether the program has been started and has not ended."""
-        return self._process is not None and self._process.poll() is None
+        """Whether the program has been started, by whomever, and has not ended."""
+        found = _recorded(self._record)
+        return found is not None and not _is_gone(found)
 
     def wait(self) -> None:
         """Wait for a program that ends by itself; ProcessFailedError where its exit code is not 0."""
@@ -67,14 +70,16 @@ class Child:
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the program alone, if it still runs."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(number)
+        if (found := _recorded(self._record)) is not None:
+            with suppress(psutil.NoSuchProcess):
+                found.send_signal(number)
 
     def kill(self) -> None:
         """SIGKILL the program and everything it started, as a machine that loses power would."""
+        if (found := _recorded(self._record)) is not None:
+            _kill_tree(found.pid)
         if self._process is not None:
-            _kill_tree(self._process.pid)
-            self._process.wait()
+            self._process.wait()  # ours has ended, now or when another process replaced it
         self._record.unlink(missing_ok=True)
 
 
@@ -94,12 +99,9 @@ def stop_leftovers(home: Path) -> list[str]:
     """Kill what an earlier run of the same home left behind, and return the names."""
     stopped = []
     for record in sorted((home / "run").glob("*.json")):
-        with suppress(psutil.NoSuchProcess, ValueError, KeyError):
-            found = json.loads(record.read_text())
-            # A process id alone may have been given to another program since.
-            if psutil.Process(found["pid"]).create_time() == found["created"]:
-                _kill_tree(found["pid"])
-                stopped.append(record.stem)
+        if (found := _recorded(record)) is not None:
+            _kill_tree(found.pid)
+            stopped.append(record.stem)
         record.unlink(missing_ok=True)
     return stopped
 
@@ -134,6 +136,16 @@ def _remember(record: Path, pid: int) -> None:
     with suppress(psutil.NoSuchProcess):
         created = psutil.Process(pid).create_time()
         record.write_text(json.dumps({"pid": pid, "created": created}))
+
+
+def _recorded(record: Path) -> psutil.Process | None:
+    with suppress(OSError, psutil.NoSuchProcess, ValueError, KeyError):
+        kept = json.loads(record.read_text())
+        found = psutil.Process(kept["pid"])
+        # A process id alone may have been given to another program since.
+        if found.create_time() == kept["created"]:
+            return found
+    return None
 
 
 def _tree(pid: int) -> list[psutil.Process]:

@@ -109,6 +109,12 @@ class Stack:
             migration.wait()
             migrated.touch()
 
+    def join(self) -> None:
+        """Work with what another process started on the same home, which it also stops; `start` instead of this."""
+        self._database = _postgres(self.home / "database" / "data")
+        self._database.start()  # meets the running server
+        self._children = {name: self._child(name, argv) for name, argv in _COMPONENTS.items()}
+
     def start_components(self) -> None:
         """Start the four components side by side, on a database that is up."""
         for name in _COMPONENTS:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 ACCOUNT = "123456789012"  # whose every key is that moto does not know
+ECR_TOKEN = f"{ACCOUNT}-auth-token"
 OTHER_ACCOUNT = "210987654321"
 
 

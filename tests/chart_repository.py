@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import subprocess
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -15,11 +16,12 @@ from airfreight.steps.confined import Program, find_program
 from tests.serving import Serving
 
 
-def run(program: Program, *arguments: str, home: Path) -> str:
-    """Run a program in a home of its own and return what it printed."""
+def run(program: Program, *arguments: str, home: Path, authority: Path | None = None) -> str:
+    """Run a program in a home of its own, trusting `authority` alone where there is one; return what it printed."""
+    trusted = {"SSL_CERT_FILE": str(authority)} if authority else {}
     done = subprocess.run(
         [find_program(program), *arguments],
-        env={"HOME": str(home), "PATH": ""},
+        env={"HOME": str(home), "PATH": "", **trusted},
         capture_output=True,
         text=True,
         check=False,
@@ -48,6 +50,15 @@ def pack(chart: Path, folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
     said = run("helm", "package", str(chart), f"--destination={folder}", home=folder)
     return Path(said.rpartition(": ")[2].strip())
+
+
+def push(archive: Path, target: str, login: tuple[str, str], authority: Path | None = None) -> None:
+    """Push a packed chart below ``oci://…`` over plain http; `authority` is that of the server that gives tokens."""
+    logins = archive.parent / "config.json"
+    pair = base64.b64encode(":".join(login).encode()).decode()
+    logins.write_text(json.dumps({"auths": {target.split("/")[2]: {"auth": pair}}}))
+    options = ("--plain-http", f"--registry-config={logins}")
+    run("helm", "push", str(archive), target, *options, home=archive.parent, authority=authority)
 
 
 class ChartRepository(Serving):

@@ -66,15 +66,10 @@ class DebianRegistry:
             config += _TOKEN.replace("{realm}", self._tokens.realm).replace("{service}", SERVICE)
         (root / "config.yml").write_text(config.format(root=root, host=self.host))
         self._log = (root / "log").open("wb")
-        self._process = subprocess.Popen(
-            ["/usr/bin/docker-registry", "serve", str(root / "config.yml")],
-            stdout=self._log,
-            stderr=self._log,
-        )
         auth = self._tokens.auth() if self._tokens else self._user
         self._http = httpx.Client(base_url=f"http://{self.host}", auth=auth, trust_env=False)
         try:
-            self._wait()
+            self.start()
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -87,10 +82,24 @@ class DebianRegistry:
         traceback: TracebackType | None,
     ) -> None:
         self._http.close()
-        self._process.terminate()
-        self._process.wait(10)
+        self.stop()
         self._log.close()
         self._folder.cleanup()
+
+    def start(self) -> None:
+        """Begin to answer, again after `stop`."""
+        configuration = Path(self._folder.name) / "config.yml"
+        self._process = subprocess.Popen(
+            ["/usr/bin/docker-registry", "serve", str(configuration)],
+            stdout=self._log,
+            stderr=self._log,
+        )
+        self._wait()
+
+    def stop(self) -> None:
+        """Answer no more; what was pushed stays."""
+        self._process.terminate()
+        self._process.wait(10)
 
     @property
     def log(self) -> Path:

@@ -1,38 +1,83 @@
-"""One Airflow for all live tests; each module has a project of its own.
-
-A second Airflow beside it does not help: one keeps two cores busy.
-"""
+"""One Airflow for all live tests and every process of xdist; each module has projects of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
-from tests.live.world import World, running_world
+from tests.live.airflow import Place, running_airflow, running_world, turn, world_in
+from tests.live.world import World
 
 # Seconds for one test, so that one that hangs ends the run; each wait in it ends much sooner.
 LONGEST = 1200
 
-# What a process's tests may have left behind is looked for when they are through.
-LAST = "test_secrets"
+# These end schedulers and triggerers, delete what is finished, or look at all that is left: nothing else may run then.
+# They are the last, in this order.
+ALONE = ("test_survival", "test_watchers", "test_side_by_side", "test_clean", "test_secrets")
+
+# These take minutes and begin first.
+LONG = ("test_path", "test_changes", "test_pipelines", "test_ways_round", "test_waits", "test_lock")
+
+_SHARED = pytest.StashKey[Place]()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Start the Airflow before the first process of xdist, and tell each of them where it is."""
+    config: pytest.Config = node.config
+    if _SHARED not in config.stash:
+        running = ExitStack()
+        config.add_cleanup(running.close)
+        config.stash[_SHARED] = running.enter_context(running_airflow())
+    node.workerinput["airflow"] = asdict(config.stash[_SHARED])
+
+
+class ByModule(LoadScopeScheduling):
+    """Gives a process whole modules, and all that are alone to one process."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = Path(nodeid.partition("::")[0]).stem
+        return "alone" if module in ALONE else module
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return ByModule(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tests/live" in item.path.as_posix():
             item.add_marker(pytest.mark.live)
-            item.add_marker(pytest.mark.timeout(LONGEST))
-    items.sort(key=lambda item: item.path.stem == LAST)
+            item.add_marker(pytest.mark.timeout(LONGEST, func_only=True))
+    items.sort(key=_position)
+
+
+def _position(item: pytest.Item) -> int:
+    name = item.path.stem
+    if name in ALONE:
+        return ALONE.index(name) + 1
+    return LONG.index(name) - len(LONG) if name in LONG else 0
 
 
 @pytest.fixture(scope="session")
-def airflow() -> Iterator[World]:
-    with running_world() as world:
+def airflow(request: pytest.FixtureRequest) -> Iterator[World]:
+    told: dict[str, Any] = getattr(request.config, "workerinput", {})
+    shared = "airflow" in told
+    with (
+        world_in(Place(**told["airflow"]), told["workerid"]) if shared else running_world() as world
+    ):
         yield world
 
 
 @pytest.fixture(scope="module")
-def world(airflow: World) -> Iterator[World]:
-    yield airflow
-    airflow.retire_projects()
+def world(airflow: World, request: pytest.FixtureRequest) -> Iterator[World]:
+    with turn(airflow, alone=request.path.stem in ALONE):
+        yield airflow
+        airflow.retire_projects()

@@ -74,10 +74,10 @@ def _objects(repositories: Path) -> Iterator[tuple[str, bytes]]:
 
 
 @contextmanager
-def watched_arguments(secrets: list[str]) -> Iterator[list[str]]:
-    """Look at the arguments of every process five times a second; the list fills with the names of those that leak."""
-    seen: list[str] = []
+def watched_arguments(secrets: list[str], leaking: Path) -> Iterator[None]:
+    """Look at the arguments of every process five times a second; the file fills with the names of those that leak."""
     forms = [form for secret in secrets for form in forms_of(secret)]
+    leaking.touch()
     stopped = threading.Event()
 
     def watch() -> None:
@@ -88,12 +88,13 @@ def watched_arguments(secrets: list[str]) -> Iterator[list[str]]:
                 except psutil.Error:
                     continue
                 if _holds(arguments, forms):
-                    seen.append(process.name())
+                    with leaking.open("a") as names:
+                        names.write(f"{process.name()}\n")
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
     try:
-        yield seen
+        yield
     finally:
         stopped.set()
         thread.join()

@@ -6,17 +6,30 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
-from tests.live.manifests import PASSES, auto, marks, project, promote_image, stage, warehouse
+from tests.live.manifests import PASSES, auto, marks, project, stage, warehouse
 from tests.live.world import RegisterStore, World, eventually, run_id_of
 
 PROJECT = "changes"
 PIPELINE = f"{PROJECT}.pipeline.app"
 # Seconds in which the scheduler looks twice for assets that no DAG names.
 CLEANUPS = 12
-CLUSTER_FILE = "_cluster/cluster-promotion-tasks.yaml"
+CLUSTER_FILE = "_cluster/changes.yaml"
+CLUSTER_TASK = """\
+apiVersion: kargo.akuity.io/v1alpha1
+kind: ClusterPromotionTask
+metadata: {name: changes}
+spec:
+  steps:
+  - uses: compose-output
+    config: {tag: any}
+"""
+USES_CLUSTER_TASK = """\
+      steps:
+      - task: {kind: ClusterPromotionTask, name: changes}"""
 
 WAITS = """\
       steps:
@@ -42,13 +55,18 @@ def manifests(
     if fresh:
         text += stage("fresh", ["app"], "direct: true", marks("changes-fresh"))
     text += stage("plan", ["app"], "direct: true", marks(plan))
-    return text + stage("cluster", ["app"], "direct: true", promote_image("c", "changes/app", "x"))
+    return text + stage("cluster", ["app"], "direct: true", USES_CLUSTER_TASK)
+
+
+def cluster_file(world: World) -> Path:
+    return world.folder / "include" / "pipelines" / CLUSTER_FILE
 
 
 @pytest.fixture(scope="module")
 def run(world: World) -> str:
     """Return a run with one Stage done, one promotion deferred, one request rejected and three open."""
     world.registry.push_image("changes/app", "1.0.0", created=datetime.now(UTC))
+    cluster_file(world).write_text(CLUSTER_TASK)
     world.add_project(PROJECT, manifests())
     calm = project("calm", auto("dev")) + warehouse("app", "changes/app")
     world.add_project("calm", calm + stage("dev", ["app"], "direct: true", PASSES))
@@ -177,17 +195,15 @@ def test_a_wrong_field_in_a_cluster_task_stops_only_the_stages_that_use_it(
     world: World, run: str
 ) -> None:
     """Guard: `refuse_disabled` in gate and promote, with the located problems of the task that the Stage uses."""
-    file = world.folder / "include" / "pipelines" / CLUSTER_FILE
-    good = file.read_text()
-    file.write_text(good.replace("steps:", "steps: {}\n  wrong:", 1))
+    cluster_file(world).write_text(CLUSTER_TASK.replace("steps:", "steps: {}\n  wrong:"))
     try:
         refused_by = approve_or_find_refused(world, run, "cluster")
-        said = f"'promote-image-to-git' has errors; it is declared at {CLUSTER_FILE}:5:1"
+        said = f"'changes' has errors; it is declared at {CLUSTER_FILE}:1:1"
         assert said in world.log(PIPELINE, run, refused_by)
         refreshed = world.trigger("calm.warehouse.app")
         assert world.wait_for_run("calm.warehouse.app", refreshed) == "success"
     finally:
-        file.write_text(good)
+        cluster_file(world).write_text(CLUSTER_TASK)
 
 
 def approve_or_find_refused(world: World, run: str, name: str) -> str:

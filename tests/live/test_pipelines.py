@@ -1,4 +1,4 @@
-"""The pipelines of docs/examples and the seed's task for charts, all side by side in one Airflow."""
+"""The pipelines of docs/examples, all side by side in one Airflow."""
 
 from __future__ import annotations
 
@@ -12,29 +12,19 @@ from typing import Any
 import pytest
 import yaml
 
-from airfreight.model.freight import ChartArtifact, FreightContent, FreightOrigin
-from airfreight.runtime.warehouse_register import WarehouseRegister
 from airfreight.steps.confined import namespaces_work
 from tests.chart_repository import run as run_program
 from tests.chart_repository import write_chart
 from tests.git_http import git
 from tests.live import gitops
+from tests.live.applications import add_application, carry_out, syncs
 from tests.live.connections import SHARED_GIT
-from tests.live.manifests import auto, project, stage, warehouse
-from tests.live.world import REPO, RegisterStore, World, eventually, run_id_of
+from tests.live.world import REPO, World, eventually, run_id_of
 from tests.steps.pull_requests.hosting_server import HostingServer
 
 NOW = datetime.now(UTC)
 EXAMPLES = REPO / "docs" / "examples"
 REQUESTS = "acme/shop"
-CHART = "oci://charts.example.com/web"
-PROMOTE_CHART = f"""\
-      vars:
-      - {{name: repoURL, value: "@GIT@chart.git"}}
-      - {{name: chart, value: "{CHART}"}}
-      steps:
-      - task: {{kind: ClusterPromotionTask, name: promote-chart-to-git}}"""
-
 Play = Callable[[World], str]
 
 
@@ -59,7 +49,6 @@ def played(
         "helm": lambda world: follow(world, "helm", "shop"),
         "pull-request": lambda world: play_requests(world, hosting),
         "argocd": play_argocd,
-        "chart": play_chart,
     }
     with ThreadPoolExecutor(len(plays)) as pool:
         yield {name: pool.submit(play, world) for name, play in plays.items()}
@@ -74,8 +63,6 @@ def fill_repositories(world: World, folder: Path) -> None:
     values = {f"envs/{name}.yaml": 'image:\n  tag: "0.0.0"\n' for name in ("uat", "prod")}
     world.git.create(REQUESTS, values)
     world.git.create("argocd", {"dev/values.yaml": 'image:\n  tag: "0.0.0"\n'})
-    overlay = "spec:\n  source:\n    chart: web\n    targetRevision: 0.0.0\n"
-    world.git.create("chart", {"overlays/prod/chart.yaml": overlay})
 
 
 # --- How the runs are brought through -----------------------------------------------------------
@@ -87,6 +74,8 @@ def begin(world: World, name: str, image: str, tag: str = "1.0.0") -> str:
     text = (EXAMPLES / f"{name}.yaml").read_text()
     text = text.replace("https://git.example.com/", "@GIT@")
     text = text.replace("https://charts.example.com", world.charts.url)
+    for connection in ("airfreight_shared_argocd", "airfreight_shared_cluster"):
+        text = text.replace(connection, world.own(connection))
     world.add_project(name, text.replace("registry.example.com", "@REGISTRY@"))
     title = image.rpartition("/")[2] if name != "kargo-demo" else name
     world.unpause(f"{name}.pipeline.{title}")
@@ -102,8 +91,9 @@ def follow(world: World, name: str, pipeline: str) -> str:
 
 
 def play_kargo_demo(world: World) -> str:
+    url = world.git.url("kargo-demo")
     for name in ("test", "uat", "prod"):
-        add_application(world, f"kargo-demo-{name}", "kargo-demo", name, f"stage/{name}")
+        add_application(world, f"kargo-demo-{name}", url, f"kargo-demo:{name}", f"stage/{name}")
     run, dag_id = (
         begin(world, "kargo-demo", "nginx/nginx", "1.27.0"),
         "kargo-demo.pipeline.kargo-demo",
@@ -117,7 +107,7 @@ def play_kargo_demo(world: World) -> str:
 
 
 def play_argocd(world: World) -> str:
-    add_application(world, "shop-dev", "argocd", "dev", "main")
+    add_application(world, "shop-dev", world.git.url("argocd"), "argocd:dev", "main", stage="dev")
     run = begin(world, "argocd", "argocd/shop")
     carry_out(world, "shop-dev", "argocd", "main", health="Progressing")
     register = "airfreight://argocd/stages/dev/register"
@@ -138,55 +128,6 @@ def play_requests(world: World, hosting: HostingServer) -> str:
         hosting.merge(2)
     assert world.wait_for_run(dag_id, run) == "success"
     return run
-
-
-def play_chart(world: World) -> str:
-    """Promote a Freight with a chart; no Warehouse finds one yet, so it is put into the register by hand."""
-    manifests = project("chart", auto("prod")) + warehouse("web", "chart/web")
-    world.add_project("chart", manifests + stage("prod", ["web"], "direct: true", PROMOTE_CHART))
-    world.unpause("chart.pipeline.web")
-    store = RegisterStore(world, "airfreight://chart/warehouses/web")
-    charts = (ChartArtifact(repoURL=CHART, version="1.10"),)
-    content = FreightContent(origin=FreightOrigin(name="web"), charts=charts)
-    freight, _ = WarehouseRegister(store).register(content, NOW)
-    run = world.trigger("chart.pipeline.web", {"freight": freight.name, "stages": ["prod"]})
-    assert world.wait_for_run("chart.pipeline.web", run) == "success"
-    return run
-
-
-# --- Argo CD ------------------------------------------------------------------------------------
-
-
-def add_application(
-    world: World, name: str, repository: str, stage_name: str, revision: str
-) -> None:
-    """Add an Application that a Stage of the project `repository` may change."""
-    source = {"repoURL": world.git.url(repository), "path": ".", "targetRevision": revision}
-    metadata = {
-        "annotations": {"kargo.akuity.io/authorized-stage": f"{repository}:{stage_name}"},
-        "labels": {"stage": stage_name},
-    }
-    world.argocd.add(name, metadata=metadata, spec={"source": source})
-
-
-def carry_out(
-    world: World, application: str, repository: str, branch: str, health: str = "Healthy"
-) -> None:
-    """Do what Argo CD's controller does: take the sync that was asked for and end it at the branch's tip."""
-    eventually(lambda: world.argocd.apps["argocd", application].get("operation"))
-    world.argocd.begin(application)
-    (tip, _), *_ = world.git.log(repository, branch)
-    world.argocd.change({"status": {"health": {"status": health}}}, application)
-    world.argocd.finish(name=application, syncResult={"revision": tip})
-
-
-def syncs(world: World, name: str, stage_name: str) -> list[dict[str, Any]]:
-    """Return the syncs that were begun for what the Stage holds."""
-    promotion = world.register(f"airfreight://{name}/stages/{stage_name}/register")["current"][
-        "promotion"
-    ]
-    info = {"name": "kargo.akuity.io/promotion", "value": promotion}
-    return [operation for operation in world.argocd.begun if info in operation["info"]]
 
 
 # --- Git ----------------------------------------------------------------------------------------
@@ -299,15 +240,6 @@ def test_argo_cd_is_synced_once_to_the_commit_and_awaited_until_it_is_healthy(
     (sync,) = syncs(world, "argocd", "dev")
     assert sync["initiatedBy"] == {"username": "airfreight", "automated": True}
     assert world.holds("argocd", "dev") == world.freight("argocd")[0]["alias"]
-
-
-def test_the_seeds_task_promotes_a_chart(world: World, played: Mapping[str, Future[str]]) -> None:
-    played["chart"].result()
-    text = world.git.read("chart", "main", "overlays/prod/chart.yaml")
-    assert text == 'spec:\n  source:\n    chart: web\n    targetRevision: "1.10"'
-    (_, message), _ = world.git.log("chart")
-    assert message == "Update Helm chart version to 1.10"
-    assert world.holds("chart", "prod") == world.freight("chart")[0]["alias"]
 
 
 def test_kargos_quickstart_goes_from_test_to_prod(

@@ -193,7 +193,7 @@ with DAG(dag_id="by_hand", schedule=None):
 def test_a_dag_of_ones_own_waits_in_the_triggerer_for_an_image(world: World) -> None:
     world.registry.push_image("sources/hand", "1.0.0", created=datetime.now(UTC))
     text = BY_HAND.replace("@REGISTRY@", world.registry.host)
-    (world.folder / "dags" / "by_hand.py").write_text(text)
+    world.add_dag_file("by_hand", text)
     world.unpause("by_hand")
     run = world.trigger("by_hand")
     world.wait_for_state("by_hand", run, "wait", "deferred")

@@ -4,41 +4,31 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
 
-from demo.ports import free_port
 from demo.stack import Stack
-from tests.argocd_server import ArgocdServer, serving
+from tests.argocd_server import ArgocdServer
 from tests.chart_repository import ChartRepository
 from tests.git_http import GitHttpServer
 from tests.live.barrier import BarrierServer
-from tests.live.connections import SECRETS, SHARED_CHARTS, SHARED_GIT, connections
-from tests.live.leaks import watched_arguments
 from tests.registry_server import DebianRegistry
 
 REPO = Path(__file__).resolve().parents[2]
 T = TypeVar("T")
 
-# What the step airflow may run here.
-OPERATORS = {
-    "bash": "airflow.providers.standard.operators.bash.BashOperator",
-    "file": "airflow.providers.standard.sensors.filesystem.FileSensor",
-    "pod": "airflow.providers.cncf.kubernetes.operators.pod.KubernetesPodOperator",
-    "sql-check": "airflow.providers.common.sql.operators.sql.SQLCheckOperator",
-}
-
 # Seconds. A busy machine takes several times as long as a quiet one; only what never happens takes all of it.
 PATIENCE = 300.0
+
+# The file with the names of processes whose arguments hold a secret.
+LEAKING = "leaking-processes"
 
 DAG_FILE = '''"""The Airflow DAGs of project {name}."""
 
@@ -50,7 +40,7 @@ load("{name}")
 
 @dataclass
 class World:
-    """The parts of a live test. Times are in seconds."""
+    """The parts of a live test; `name` tells this process from others that use the Airflow. Times are in seconds."""
 
     stack: Stack
     registry: DebianRegistry
@@ -60,17 +50,23 @@ class World:
     argocd: ArgocdServer
     folder: Path
     rest: httpx.Client
-    leaking_processes: list[str]
+    name: str
+    added: list[str] = field(default_factory=list)
 
     def add_project(self, name: str, manifests: str) -> None:
         """Write a project's manifests and its DAG file; ``@REGISTRY@``, ``@GIT@``, ``@BARRIER@`` are filled in."""
         self._write(name, manifests)
-        self._dag_file(name).write_text(DAG_FILE.format(name=name))
+        self.add_dag_file(name, DAG_FILE.format(name=name))
+
+    def add_dag_file(self, name: str, text: str) -> None:
+        """Write a file of Airflow DAGs."""
+        self._dag_file(name).write_text(text)
+        self.added.append(name)
 
     def retire_projects(self) -> None:
-        """Take every project's DAG file away: what is watched and parsed slows all that follows."""
-        for file in (self.folder / "dags").glob("*.py"):
-            file.unlink()
+        """Take the DAG files that were added here away: what is watched and parsed slows all that follows."""
+        while self.added:
+            self._dag_file(self.added.pop()).unlink(missing_ok=True)
 
     def write_manifests(self, name: str, manifests: str) -> None:
         """Write the manifests of a project that is there, and have them parsed."""
@@ -96,6 +92,11 @@ class World:
 
     def _dag_file(self, name: str) -> Path:
         return self.folder / "dags" / f"{name}.py"
+
+    @property
+    def leaking_processes(self) -> list[str]:
+        """The names of processes that were seen with a secret among their arguments."""
+        return (self.folder / LEAKING).read_text().splitlines()
 
     # --- Airflow over REST -------------------------------------------------------------------
 
@@ -187,6 +188,15 @@ class World:
         if made.status_code == 409:
             made = self.rest.patch(f"{path}/return_value", json={"value": value})
         made.raise_for_status()
+
+    def own(self, conn_id: str) -> str:
+        """Return the id of this process's Connection of that kind."""
+        return f"{conn_id}_{self.name}"
+
+    def connect(self, conn_id: str, login: Mapping[str, str], extra: Mapping[str, str]) -> None:
+        """Make a Connection as an operator of the deployment does."""
+        body = {"connection_id": conn_id, **login, "extra": json.dumps(extra)}
+        self.rest.post("/api/v2/connections", json=body).raise_for_status()
 
     def asset_id(self, uri: str) -> int:
         assets = self.get("/assets", uri_pattern=uri, limit=100)["assets"]
@@ -300,60 +310,6 @@ class RegisterStore:
         self._rest.delete(f"{self._path}/{quote(key)}").raise_for_status()
 
 
-@contextmanager
-def running_world(extra_env: Mapping[str, str] | None = None) -> Iterator[World]:
-    """Start everything and stop it after the block. With AIRFREIGHT_KEEP_LIVE set the folder stays, logs and all.
-
-    `extra_env` reaches every component of Airflow and wins over what is set here.
-    """
-    # PostgreSQL runs as another user where we are root: a folder that only we can enter is closed to it.
-    folder = Path(tempfile.mkdtemp(prefix="airfreight-live-"))
-    folder.chmod(0o755)
-    for name in ("dags", "git"):
-        (folder / name).mkdir()
-    shutil.copytree(
-        REPO / "include" / "pipelines" / "_cluster", folder / "include" / "pipelines" / "_cluster"
-    )
-    settings = {
-        # What has changed is parsed at once, the rest seldom: each parse takes a second of a core.
-        "AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "1",
-        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
-        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "1",
-        "AIRFLOW__AIRFREIGHT__OPERATORS": json.dumps(OPERATORS),
-        "AIRFLOW__AIRFREIGHT__ROLES": json.dumps({"leads": ["alice"]}),
-        "AIRFLOW__AIRFREIGHT__ALLOW_CREDENTIALS_OVER_HTTP": "True",
-        "AIRFLOW__AIRFREIGHT__ALLOW_LOOPBACK": "True",
-        "AIRFLOW__AIRFREIGHT__GATE_LOOK_INTERVAL": "45",
-        # So that what Airflow forgets when a DAG is away is forgotten while a test looks.
-        "AIRFLOW__SCHEDULER__PARSING_CLEANUP_INTERVAL": "5",
-        "AIRFLOW__AIRFREIGHT__WORKSPACE_FOLDER": str(folder / "workspace"),
-    }
-    with (
-        DebianRegistry() as registry,
-        GitHttpServer(folder / "git", SHARED_GIT["login"], SHARED_GIT["password"]) as git,
-        BarrierServer() as barrier,
-        ChartRepository(
-            folder / "charts", SHARED_CHARTS["login"], SHARED_CHARTS["password"]
-        ) as charts,
-        serving() as argocd,
-        watched_arguments(SECRETS) as leaking_processes,
-        Stack(
-            folder / "airflow",
-            folder / "dags",
-            REPO / "plugins",
-            api_port=free_port(),
-            extra_env=connections(argocd.url) | settings | dict(extra_env or {}),
-        ) as stack,
-    ):
-        stack.wait_until_healthy(300)
-        with stack.api() as rest:
-            yield World(
-                stack, registry, git, barrier, charts, argocd, folder, rest, leaking_processes
-            )
-    if not os.environ.get("AIRFREIGHT_KEEP_LIVE"):
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def run_id_of(freight: dict[str, Any]) -> str:
     return f"{freight['alias']}-{freight['name'][:12]}"
 
@@ -375,7 +331,7 @@ def eventually(
                 return answer
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {timeout:g} s. {explain()}")
-        time.sleep(0.5)
+        time.sleep(1)
 
 
 @contextmanager
@@ -383,4 +339,4 @@ def timed(title: str) -> Iterator[None]:
     """Print how long the block took."""
     start = time.monotonic()
     yield
-    print(f"{title}: {time.monotonic() - start:.1f} s")
+    print(f"{title}: {time.monotonic() - start:.1f} s", flush=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import gzip
 import itertools
 import json
@@ -31,7 +30,7 @@ from airfreight.runtime.credentials import find_connection
 from airfreight.sources.base import Found, SourceSettings
 from airfreight.sources.charts import ChartSource, check
 from tests.certificates import private_authority
-from tests.chart_repository import ChartRepository, pack, run, write_chart
+from tests.chart_repository import ChartRepository, pack, push, write_chart
 from tests.document_server import Asked, DocumentServer, Sent
 from tests.registry_server import DebianRegistry
 from tests.sources.looks import OPEN, look
@@ -545,14 +544,9 @@ def pushed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DebianRegistry]
     """Give a registry with a login to which helm pushed three versions, and somebody a tag that is no chart's."""
     home = tmp_path_factory.mktemp("push")
     with DebianRegistry(user=("robot", "s3cret")) as registry:
-        logins = home / "config.json"
-        pair = base64.b64encode(b"robot:s3cret").decode()
-        logins.write_text(json.dumps({"auths": {registry.host: {"auth": pair}}}))
-        options = ("--plain-http", f"--registry-config={logins}")
         for version in ("1.0.0", "1.1.0+build.5", "2.0.0-rc.1"):
             archive = pack(write_chart(home / version, "app", version), home / "packed")
-            target = f"oci://{registry.host}/charts"
-            run("helm", "push", str(archive), target, *options, home=home)
+            push(archive, f"oci://{registry.host}/charts", ("robot", "s3cret"))
         registry.push_image("charts/app", "v3.0.0", created=datetime(2026, 1, 1, tzinfo=UTC))
         yield registry
 

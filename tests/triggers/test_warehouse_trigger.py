@@ -10,7 +10,7 @@ import pytest
 from airfreight.errors import ArtifactError
 from airfreight.runtime.watch import COMPARE_AFTER, HANDLED, REPEAT_AFTER, Handled
 from airfreight.sources.base import Access, Source
-from airfreight.triggers.warehouse import WarehouseTrigger
+from airfreight.triggers.warehouse import WarehouseTrigger, until_next_poll
 
 REPOSITORY = "registry.example/web"
 
@@ -224,3 +224,14 @@ def test_what_the_worker_sees_in_the_role_of_a_project_is_for_that_project_alone
 @pytest.mark.parametrize("fields", APART.values(), ids=APART)
 def test_watchers_that_would_poll_differently_do_not_share_one(fields):
     assert sharing(**fields) != sharing()
+
+
+@pytest.mark.parametrize("took", [0.0, 20.0])
+@pytest.mark.parametrize("phase", [0.0, 0.1, 0.5, 0.9, 1.0])
+def test_a_stream_polls_at_its_place_of_the_interval_and_never_twice_in_half_of_one(phase, took):
+    interval, first = 60.0, phase * 10
+    ended = first + took
+    second = ended + until_next_poll(phase, interval, ended)
+    assert (second - phase * interval) % interval == pytest.approx(0)
+    assert interval / 2 <= second - ended < 1.5 * interval
+    assert until_next_poll(phase, interval, second + took) == pytest.approx(interval - took)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import time
 from collections.abc import AsyncIterator, Hashable
 from datetime import UTC, datetime
@@ -92,15 +93,14 @@ class WarehouseTrigger(BaseEventTrigger):
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
         """Yield ``{"seen": …}`` or ``{"error": "…"}`` at every poll, for ever.
 
-        The first polls come at once, but not all in one moment; the later ones are spread over the interval by name.
+        The first polls come at once, but not all in one moment; for the later ones see `until_next_poll`.
         """
         interval, phase = kwargs["poke_interval"], _phase(kwargs["warehouse"])
+        opened = time.monotonic()
         await asyncio.sleep(phase * min(interval / 2, _FIRST_POLLS))
-        yield await _poll(kwargs)
-        await asyncio.sleep(phase * interval)
         while True:
             yield await _poll(kwargs)
-            await asyncio.sleep(interval)
+            await asyncio.sleep(until_next_poll(phase, interval, time.monotonic() - opened))
 
     async def filter_shared_stream(
         self, shared_stream: AsyncIterator[Any]
@@ -158,6 +158,18 @@ class WarehouseTrigger(BaseEventTrigger):
             return Handled.model_validate(await self.asset_state_store.aget(HANDLED, None))
         except ValidationError:
             return None
+
+
+def until_next_poll(phase: float, interval: float, age: float) -> float:
+    """Return the seconds until a stream's next poll, `age` seconds after it was opened.
+
+    A stream polls at its `phase`, 0 to 1, of every interval, and so many of them spread. A place that comes sooner than
+    half an interval after a poll is left out: a thousand that poll twice at their start would use up what a registry
+    allows, and those that follow would be late for long.
+    """
+    place = phase * interval
+    passed = max(math.ceil((age + interval / 2 - place) / interval), 0)
+    return place + passed * interval - age
 
 
 def _phase(name: str) -> float:

@@ -68,9 +68,8 @@ class HostedRepository:
         """Merge as a person or the API would: a merge commit on the target branch."""
         one = self.requests[number - 1]
         tip = self.run("rev-parse", f"refs/heads/{one.target}")
-        commit = self.run(
-            "commit-tree", f"{one.head}^{{tree}}", "-p", tip, "-p", one.head, "-m", one.title
-        )
+        tree = self.run("merge-tree", "--write-tree", tip, one.head)
+        commit = self.run("commit-tree", tree, "-p", tip, "-p", one.head, "-m", one.title)
         self.run("update-ref", f"refs/heads/{one.target}", commit)
         one.state, one.merge_commit = "merged", commit
         self.merges += 1
