@@ -19,6 +19,7 @@ from airfreight.cli.main import main
 from airfreight.cli.world import Exit, World
 from airfreight.steps.builtin import builtin_steps
 from tests.docs.pages import ROOT, blocks
+from tests.git_http import GitHttpServer
 
 FREIGHT = {"origin": {"name": "web"}, "images": [{"repoURL": "ghcr.io/acme/shop", "tag": "v1"}]}
 
@@ -97,6 +98,16 @@ def test_a_step_that_works_on_the_freight_itself_gets_it(desk: Desk) -> None:
     code, _, err = desk.run("kustomize-set-image", {"path": "."}, env={"freight": [FREIGHT]})
     assert code == 0, err
     assert "newTag: v1" in file.read_text()
+
+
+def test_a_step_that_is_skipped_exits_0_too(desk: Desk) -> None:
+    with GitHttpServer(desk.root / "remote") as server:
+        server.create("app", {"a.txt": "one\n"})
+        clone = {"repoURL": server.url("app"), "checkout": [{"path": "out", "branch": "main"}]}
+        code, out, err = desk.run("git-clone", clone, "--allow-loopback")
+        assert code == 0, out + err
+    code, out, _ = desk.run("git-commit", {"path": "out", "message": "Nothing"})
+    assert (code, json.loads(out)["status"]) == (0, "Skipped")
 
 
 ENDS: dict[str, tuple[str, Any, str, str]] = {

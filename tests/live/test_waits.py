@@ -6,6 +6,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -20,7 +21,6 @@ from tests.pod_server import PodServer, running_pod_server
 
 PROJECT = "waits"
 PIPELINE = f"{PROJECT}.pipeline.app"
-PROMOTE = "prod.promote"
 
 TEMPLATE = """\
       steps:
@@ -67,6 +67,22 @@ ASKS = """\
       steps:
       - uses: wait-for-approval"""
 
+FORM = """\
+      steps:
+      - uses: get-user-input
+        as: release
+        config:
+          responders: [{role: leads}]
+          schema:
+            type: object
+            required: [version]
+            properties:
+              version: {type: string, pattern: "^[0-9]+$"}
+              note: {type: string}
+      - uses: compose-output
+        as: notes
+        config: {text: "${{ outputs.release.values.version + ' by ' + outputs.release.respondedBy }}"}"""
+
 
 @pytest.fixture(scope="module")
 def pods(world: World) -> Iterator[PodServer]:
@@ -93,14 +109,15 @@ def pods(world: World) -> Iterator[PodServer]:
 
 @pytest.fixture(scope="module")
 def run(world: World, pods: PodServer) -> str:
-    """Return a run whose promotions to prod and to asked wait for approvals."""
+    """Return a run whose promotions to prod, asked and filled wait for people."""
     with sqlite3.connect(world.folder / "warehouse.db") as database:
         database.execute("create table if not exists releases (version text)")
         database.execute("insert into releases values ('1.7')")
     world.registry.push_image("waits/app", "1.0.0", created=datetime.now(UTC))
-    manifests = project(PROJECT, auto("prod", "asked")) + warehouse("app", "waits/app")
+    manifests = project(PROJECT, auto("prod", "asked", "filled")) + warehouse("app", "waits/app")
     manifests += stage("prod", ["app"], "direct: true", TEMPLATE)
     manifests += stage("asked", ["app"], "direct: true", ASKS)
+    manifests += stage("filled", ["app"], "direct: true", FORM)
     world.add_project(PROJECT, manifests)
     world.unpause(PIPELINE)
     world.unpause(f"{PROJECT}.warehouse.app")
@@ -114,53 +131,68 @@ def promotion(world: World, run: str, name: str = "prod") -> dict[str, Any]:
     return found
 
 
-def taken(world: World, run: str, step: int) -> int:
-    """Return how many answers a step was given."""
-    executions = promotion(world, run)["executions"]
-    return int(executions[step]["deliveries"]) if len(executions) > step else 0
+@dataclass(frozen=True)
+class Asking:
+    """The first step of a Stage's promotion, which asks people."""
 
+    world: World
+    run: str
+    stage: str
 
-def answer(world: World, run: str, user: str, step: int, option: str, **fields: Any) -> None:
-    """Answer as this user, and again where Airflow lost the answer while the task parked."""
-    before = taken(world, run, step)
-    for _ in range(4):
-        world.wait_for_state(PIPELINE, run, PROMOTE, "awaiting_input")
-        time.sleep(3)
-        answered = patch(world, run, user, option, fields)
-        assert answered.status_code == 200, answered.text
-        if is_taken(world, run, step, before):
-            return
-    raise AssertionError(f"step {step} took no answer")
+    @property
+    def task(self) -> str:
+        return f"{self.stage}.promote"
 
+    @property
+    def taken(self) -> int:
+        """How many answers the step was given."""
+        executions = promotion(self.world, self.run, self.stage)["executions"]
+        return int(executions[0]["deliveries"]) if executions else 0
 
-def patch(world: World, run: str, user: str, option: str, fields: dict[str, Any]) -> httpx.Response:
-    path = f"/api/v2/dags/{PIPELINE}/dagRuns/{quote(run)}/taskInstances/{PROMOTE}/-1/hitlDetails"
-    with world.stack.api(user) as client:
-        return client.patch(path, json={"chosen_options": [option], "params_input": fields})
+    def answer(self, user: str, option: str, **fields: Any) -> None:
+        """Answer as this user, and again where Airflow lost the answer while the task parked."""
+        before = self.taken
+        for _ in range(4):
+            self.world.wait_for_state(PIPELINE, self.run, self.task, "awaiting_input")
+            time.sleep(3)
+            answered = self.patch(user, option, fields)
+            assert answered.status_code == 200, answered.text
+            if self.took_more_than(before):
+                return
+        raise AssertionError(f"{self.stage} took no answer")
 
+    def patch(self, user: str, option: str, fields: dict[str, Any]) -> httpx.Response:
+        """Send what Required Actions sends."""
+        run = f"/api/v2/dags/{PIPELINE}/dagRuns/{quote(self.run)}"
+        with self.world.stack.api(user) as client:
+            return client.patch(
+                f"{run}/taskInstances/{self.task}/-1/hitlDetails",
+                json={"chosen_options": [option], "params_input": fields},
+            )
 
-def is_taken(world: World, run: str, step: int, before: int) -> bool:
-    try:
-        return eventually(lambda: taken(world, run, step) > before, 60)
-    except AssertionError:
-        return False
+    def took_more_than(self, before: int) -> bool:
+        try:
+            return eventually(lambda: self.taken > before, 60)
+        except AssertionError:
+            return False
 
 
 def test_two_people_approve_in_the_middle_of_a_promotion(world: World, run: str) -> None:
     """Guard: `WaitForApprovalStep`, its tally in the register, and who is let to answer."""
-    world.wait_for_state(PIPELINE, run, PROMOTE, "awaiting_input")
-    asked = world.request(PIPELINE, run, PROMOTE)
+    prod = Asking(world, run, "prod")
+    world.wait_for_state(PIPELINE, run, prod.task, "awaiting_input")
+    asked = world.request(PIPELINE, run, prod.task)
     assert asked["subject"].startswith("prod, step approve for ")
     assert "waits/app" in asked["body"]
     assert {user["id"] for user in asked["assigned_users"]} == {"alice", "bob"}
-    assert patch(world, run, "admin", "Approve", {}).status_code == 403
-    answer(world, run, "bob", 0, "Approve", message="fine")
+    assert prod.patch("admin", "Approve", {}).status_code == 403
+    prod.answer("bob", "Approve", message="fine")
     assert (
         promotion(world, run)["message"] == "waiting for approval, 1 of 2 (bob): missing role leads"
     )
-    answer(world, run, "bob", 0, "Approve")
+    prod.answer("bob", "Approve")
     assert len(promotion(world, run)["state"]["approve"]["responses"]) == 1
-    answer(world, run, "alice", 0, "Approve")
+    prod.answer("alice", "Approve")
     eventually(lambda: promotion(world, run)["executions"][0]["status"] == "Succeeded")
 
 
@@ -172,7 +204,7 @@ def test_operators_defer_and_put_out_what_they_push(
     (world.folder / "arrived").touch()
     wait_for_trigger(world, run, ".KubernetesPodTrigger")
     pods.finished.set()
-    world.wait_for_state(PIPELINE, run, PROMOTE, "success")
+    world.wait_for_state(PIPELINE, run, "prod.promote", "success")
     status = promotion(world, run)
     assert [e["status"] for e in status["executions"]] == ["Succeeded"] * 5
     assert status["state"]["dbt"] == {"return_value": "dbt run 1.7 {{ ds }}"}
@@ -187,10 +219,30 @@ def wait_for_trigger(world: World, run: str, kind: str) -> None:
 
     def waits() -> bool:
         source = str((promotion(world, run).get("waitsFor") or {}).get("source"))
-        return source.endswith(kind) and world.states(PIPELINE, run)[PROMOTE] == "deferred"
+        return source.endswith(kind) and world.states(PIPELINE, run)["prod.promote"] == "deferred"
 
     eventually(waits, explain=lambda: str(promotion(world, run)))
     time.sleep(3)
+
+
+def test_a_person_fills_in_values_that_a_later_step_uses(world: World, run: str) -> None:
+    """Guard: `GetUserInputStep`, which takes no values but those that fit, and asks again."""
+    filled = Asking(world, run, "filled")
+    world.wait_for_state(PIPELINE, run, filled.task, "awaiting_input")
+    asked = world.request(PIPELINE, run, filled.task)
+    assert {name: one["schema"]["type"] for name, one in asked["params"].items()} == {
+        "version": "string",
+        "note": ["string", "null"],
+    }
+    filled.answer("alice", "Submit", version="newest", note=None)
+    assert "does not match" in promotion(world, run, "filled")["message"]
+    filled.answer("alice", "Submit", version="17", note=None)
+    world.wait_for_state(PIPELINE, run, filled.task, "success")
+    state = promotion(world, run, "filled")["state"]
+    assert (state["release"]["values"], state["notes"]) == (
+        {"version": "17"},
+        {"text": "17 by alice"},
+    )
 
 
 def test_a_promotion_that_waits_for_a_person_is_aborted(world: World, run: str) -> None:

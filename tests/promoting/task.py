@@ -42,10 +42,13 @@ from airfreight.runtime.work import PromotionWork
 from airfreight.runtime.workspace import Workspace
 from airfreight.steps.base import StepContext, StepSettings
 from airfreight.steps.builtin import builtin_steps
+from airfreight.steps.git_merge_pr import GitMergePRStep
+from airfreight.steps.git_open_pr import GitOpenPRStep
 from airfreight.steps.github_push import GitHubPushStep
 from airfreight.steps.registry import StepRegistry
 from airfreight.steps.workdir import WorkDirectory
 from tests.argocd_server import TOKEN as ARGOCD_TOKEN
+from tests.steps.pull_requests.hosting.here import service_here
 
 TOKEN = "gh5_s3cret-token"
 _DOORS: Mapping[str, Callable[[Api, str], Applications]] = {
@@ -114,9 +117,14 @@ def carry_out(task: Task) -> PromotionRecord:
 
 
 def _steps() -> StepRegistry:
-    """Return all steps; github-push takes this machine for GitHub."""
-    others = (step for step in builtin_steps() if not isinstance(step, GitHubPushStep))
-    return StepRegistry((*others, GitHubPushStep(provider=lambda _: "github")))
+    """Return all steps; those that talk to a service that hosts repositories find it on this machine."""
+    local = (
+        GitHubPushStep(provider=lambda _: "github"),
+        GitOpenPRStep(service_for=service_here),
+        GitMergePRStep(service_for=service_here),
+    )
+    kinds = {step.kind for step in local}
+    return StepRegistry((*(step for step in builtin_steps() if step.kind not in kinds), *local))
 
 
 def _engine(

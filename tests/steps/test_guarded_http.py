@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import httpx
 import pytest
@@ -88,6 +90,28 @@ def test_internal_and_public_addresses_are_reached(address: str):
 def test_every_spelling_of_loopback_is_refused(host: str):
     with pytest.raises(RefusedError, match="loopback"):
         get(f"http://{host}:9/", allow_loopback=False)
+
+
+def test_an_answer_of_the_names_that_changes_leads_nowhere_unchecked(
+    server: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Guards: one look-up a connection, whose every address is checked, and the connection to a checked address."""
+    answers = [["127.0.0.1"], ["169.254.169.254"], ["127.0.0.1", "169.254.169.254"]]
+    left = iter(answers)
+    real = socket.getaddrinfo
+
+    def look_up(host: str, *arguments: Any, **options: Any) -> list[Any]:
+        hosts = next(left) if host == "rebinding.example" else [host]
+        return [found for one in hosts for found in real(one, *arguments, **options)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    url = f"{server.replace('127.0.0.1', 'rebinding.example')}/seen"
+    assert get(url) == "at"
+    for _ in answers[1:]:
+        with pytest.raises(
+            RefusedError, match=r"leads to 169\.254\.169\.254, a link-local address"
+        ):
+            get(url)
 
 
 def test_a_redirect_to_metadata_is_refused(server: str):

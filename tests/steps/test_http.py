@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -31,8 +32,19 @@ ANSWERS: dict[str, tuple[int, str, bytes]] = {
     "/bad-json": (200, "application/json", b"{"),
     "/empty": (200, "application/json", b""),
     "/busy": (429, "text/plain", b"slow down"),
+    "/limited": (429, "text/plain", b"slow down"),
+    "/away": (503, "text/plain", b""),
+    "/moved": (302, "text/plain", b""),
+    "/moved-away": (302, "text/plain", b""),
+    "/slow": (200, "text/plain", b"x" * 40),
     "/full": (200, "text/plain", b"x" * TWO_MIB),
     "/too-much": (200, "text/plain", b"x" * (TWO_MIB + 1)),
+}
+HEADERS = {
+    "/limited": ("Retry-After", "90"),
+    "/away": ("Retry-After", "Fri, 31 Dec 9999 12:00:00 GMT"),
+    "/moved": ("Location", "/json"),
+    "/moved-away": ("Location", "http://169.254.169.254/latest"),
 }
 
 
@@ -47,8 +59,13 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", kind)
         self.send_header("X-Seen", self.headers.get("X-Sent", "-"))
         self.send_header("Content-Length", str(len(content)))
+        if self.path in HEADERS:
+            self.send_header(*HEADERS[self.path])
         self.end_headers()
-        self.wfile.write(content)
+        for byte in content if self.path == "/slow" else b"":
+            time.sleep(0.05)
+            self.wfile.write(bytes([byte]))
+        self.wfile.write(b"" if self.path == "/slow" else content)
 
     do_GET = do_POST = do_PUT = answer
 
@@ -110,6 +127,11 @@ def test_method_query_and_body_are_sent(server: str, tmp_path: Path):
     assert sent in ("POST /echo?x=1&q=a%20b from file", "POST /echo?x=1&q=a+b from file")
 
 
+def test_a_proxy_is_asked_for_an_address_that_only_it_knows(server: str, tmp_path: Path):
+    sent = body_of("http://inside.example/orders", tmp_path, proxy=server)
+    assert sent == "GET http://inside.example/orders "
+
+
 def test_header_gives_the_first_value_whatever_the_case(server: str, tmp_path: Path):
     outputs = [{"name": "seen", "fromExpression": "response.header('x-seen')"}]
     headers = [{"name": "X-Sent", "value": "v"}]
@@ -134,6 +156,15 @@ def test_header_gives_the_first_value_whatever_the_case(server: str, tmp_path: P
             StepStatus.RUNNING,
             timedelta(seconds=30),
         ),
+        (
+            "/limited",
+            {"successExpression": "response.status == 200"},
+            StepStatus.RUNNING,
+            timedelta(seconds=90),
+        ),
+        ("/limited", {}, StepStatus.RUNNING, timedelta(minutes=5)),
+        ("/away", {}, StepStatus.RUNNING, timedelta(hours=1)),
+        ("/moved", {"successExpression": "response.body.ok"}, StepStatus.SUCCEEDED, None),
     ],
 )
 def test_expressions_judge_the_answer(
@@ -170,6 +201,25 @@ def test_two_mebibytes_are_read_and_one_byte_more_is_an_error(server: str, tmp_p
 @pytest.mark.parametrize(
     ("path", "config", "error", "message"),
     [
+        (
+            "/slow",
+            {"timeout": "200ms"},
+            RetryableStepError,
+            "GET request to .* failed: ReadTimeout",
+        ),
+        ("/moved-away", {}, TerminalStepError, "169.254.169.254, a link-local address"),
+        (
+            "/json",
+            {"proxy": "http://169.254.169.254:80"},
+            TerminalStepError,
+            "a link-local address",
+        ),
+        (
+            "/json",
+            {"proxy": "http://u:hunter2@[fe80::1]:80"},
+            TerminalStepError,
+            "^fe80::1 leads to",
+        ),
         ("/bad-json", {}, RetryableStepError, "body is no application/json"),
         ("/bomb", {}, RetryableStepError, "body is no application/yaml"),
         ("/json", {"successExpression": "response.body.n"}, RetryableStepError, "true or false"),
@@ -232,6 +282,7 @@ def test_a_failed_connection_counts_as_an_error_and_shows_no_login(tmp_path: Pat
     [
         ({}, "Field required"),
         ({"url": "file:///etc/passwd"}, "begins with http"),
+        ({"url": "http://x", "proxy": "socks5://127.0.0.1:1"}, "begins with http"),
         ({"url": "http://x", "method": "TRACE"}, "Input should be 'GET'"),
         ({"url": "http://x", "body": "a", "bodyFromFile": "b"}, "at most one of body"),
         ({"url": "http://x", "headers": [{"name": "a b", "value": ""}]}, "a header name"),

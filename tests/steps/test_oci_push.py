@@ -14,6 +14,7 @@ from airfreight.artifacts.guarded_http import guarded_client
 from airfreight.errors import RefusedError, RetryableStepError, StepError, TerminalStepError
 from airfreight.model.promotion import StepStatus
 from airfreight.steps.base import StepContext
+from airfreight.steps.oci_download import OciDownloadConfig, OciDownloadStep
 from airfreight.steps.oci_push import OciPushConfig, OciPushStep
 from tests.registry_server import INDEX, DebianRegistry
 from tests.steps.examples import example_config
@@ -157,6 +158,22 @@ def test_a_registry_with_tokens_mounts_with_the_right_to_read_the_other_reposito
     push(tmp_path, f"{host}/left/web:1.0", f"{host}/right/web:1.0")
     assert registries.token.blob("right/web", digest_of(LAYERS[0])) == LAYERS[0]
     assert registries.token.writes("right/web", "blobs/uploads/[^?]") == 0
+
+
+def test_what_was_pushed_is_downloaded_from_a_registry_with_tokens(
+    registries: Registries, tmp_path: Path
+):
+    target = f"{registries.token.host}/round/web:1.0"
+    push(tmp_path, f"{registries.basic.host}/acme/web:1.0", target)
+    registries.tokens.scopes.clear()
+    config = OciDownloadConfig.model_validate(
+        {"imageRef": target, "outPath": "layer", "insecureSkipTLSVerify": True}
+    )
+    OciDownloadStep().run(config, opened(tmp_path, target))
+    assert (tmp_path / "layer").read_bytes() == LAYERS[0]
+    assert [scope for scopes in registries.tokens.scopes for scope in scopes] == [
+        "repository:round/web:pull"
+    ]
 
 
 def test_an_index_comes_with_all_that_it_lists(registries: Registries, tmp_path: Path):

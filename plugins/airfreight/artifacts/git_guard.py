@@ -1,6 +1,6 @@
-"""The only way out for git and ssh: a SOCKS server (RFC 1928) that connects to checked addresses only.
+"""The only way out for git, ssh, helm and kustomize: a SOCKS server (RFC 1928) that connects to checked addresses only.
 
-git resolves names and follows redirects by itself, so no check of a URL beforehand can hold. Through this door every
+They resolve names and follow redirects by themselves, so no check of a URL beforehand can hold. Through this door every
 connection, redirected or not, is resolved once, checked, and made to a checked address.
 """
 

@@ -53,7 +53,9 @@ _NETWORK_FILES = (
     "/etc/ssl/certs",
     "/etc/pki/tls/certs",
 )
-_NETWORK_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
+# git, which kustomize starts, reads the second spelling only.
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
+_NETWORK_VARIABLES = (*_PROXIES, "NO_PROXY", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _NOWHERE = "http://127.0.0.1:9"
 _LOGIN_REFUSED = re.compile(r"\b40[13]\b|unauthori[sz]ed|access denied|denied:", re.IGNORECASE)
 _CHATTER = ("walk.go:", "Hang tight", "...Successfully got", "Update Complete.", "Saving ")
@@ -153,7 +155,7 @@ class Confined:
     program is asked to stop `grace` seconds before it is killed. `output_limit` is in bytes, for what a program prints,
     and without a `file_limit` for any file that it writes. Programs start in `folder`, else in `root`. `reads` is what
     else they may read. Only they get `environment`, not what makes their jail, and no list of processes shows it; it
-    needs the network open.
+    needs the network open. `proxy` is the address that they go through where the worker has no proxy of its own.
     """
 
     root: Path
@@ -169,6 +171,7 @@ class Confined:
     reads: tuple[Path, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     grace: float = 0.0
+    proxy: str = ""
     redact: Callable[[str], str] = str
 
     def run(self, program: Program, *arguments: str) -> str:
@@ -284,21 +287,23 @@ class Confined:
         if not self.network:
             # The jail's own tools need a PATH; within the jail it leads nowhere.
             path = os.defpath if self.jailed else ""
-            closed = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY"), _NOWHERE)
+            closed = dict.fromkeys(_PROXIES, _NOWHERE)
             return {**ours, **closed, "NO_PROXY": "", "PATH": path}
-        inherited = {
-            name: os.environ[name]
-            for upper in _NETWORK_VARIABLES
-            for name in (upper, upper.lower())
-            if name in os.environ
-        }
         git = {
             "GIT_ALLOW_PROTOCOL": "http:https",
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_TERMINAL_PROMPT": "0",
         }
-        return {**ours, **inherited, **git, "PATH": os.defpath}
+        return {**ours, **self._ways_out(), **git, "PATH": os.defpath}
+
+    def _ways_out(self) -> dict[str, str]:
+        """Return the worker's variables for the network, or else `proxy`, to which none of them is an exception."""
+        inherited = {name: os.environ[name] for name in _NETWORK_VARIABLES if name in os.environ}
+        if not self.proxy or not inherited.keys().isdisjoint(_PROXIES):
+            return inherited
+        others = {name: value for name, value in inherited.items() if name.startswith("SSL")}
+        return others | dict.fromkeys(_PROXIES, self.proxy)
 
     def _clean(self, said: bytes) -> str:
         """Return what the program complained about: the last lines, without our folders and without logins."""

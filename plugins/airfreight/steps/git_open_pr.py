@@ -14,11 +14,17 @@ from pydantic import Field
 from airfreight.artifacts.git import GitClient
 from airfreight.artifacts.hosting.client import HostingClient
 from airfreight.artifacts.hosting.protocol import NewPullRequest, PullRequest
+from airfreight.artifacts.hosting.services import service_of
 from airfreight.errors import ArtifactError, NotFoundError, RetryableStepError
 from airfreight.model.promotion import StepStatus
 from airfreight.steps.base import PromotionStep, StepContext, StepResult
 from airfreight.steps.git_worktree import remote_of, require_ref_name
-from airfreight.steps.pull_request import RepositoryConfig, open_hosting, waiting_out_limits
+from airfreight.steps.pull_request import (
+    RepositoryConfig,
+    ServiceFor,
+    open_hosting,
+    waiting_out_limits,
+)
 
 _SOURCE, _TARGET = "refs/airfreight/source", "refs/airfreight/target"
 _SEPARATOR = "\x1f"
@@ -52,6 +58,7 @@ class GitOpenPRStep(PromotionStep[GitOpenPRConfig]):
     Output: ``pr``, with ``id`` and ``url``. Skipped, without output, where the branches hold the same files.
 
     :param sleep: waits for so many seconds.
+    :param service_for: tells which service hosts a repository.
     """
 
     kind = "git-open-pr"
@@ -59,8 +66,13 @@ class GitOpenPRStep(PromotionStep[GitOpenPRConfig]):
     outside_effect = "opens a pull request"
     uses_workdir = False
 
-    def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        sleep: Callable[[float], None] = time.sleep,
+        service_for: ServiceFor = service_of,
+    ) -> None:
         self._sleep = sleep
+        self._service_for = service_for
 
     def run(self, config: GitOpenPRConfig, context: StepContext) -> StepResult:
         """Look for the pull request before opening one: in the output, then on the service."""
@@ -71,7 +83,7 @@ class GitOpenPRStep(PromotionStep[GitOpenPRConfig]):
         return waiting_out_limits(context, lambda: self._open(config, context))
 
     def _open(self, config: GitOpenPRConfig, context: StepContext) -> StepResult:
-        hosting = open_hosting(context, config, self._sleep)
+        hosting = open_hosting(context, config, self._sleep, self._service_for)
         source, target = _tips(config, context)
         pull_request = _existing(hosting, config, source.commit)
         if pull_request is None:

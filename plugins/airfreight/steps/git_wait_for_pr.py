@@ -8,11 +8,17 @@ from datetime import timedelta
 from typing import Any
 
 from airfreight.artifacts.hosting.protocol import PullRequest
+from airfreight.artifacts.hosting.services import service_of
 from airfreight.errors import TerminalStepError
 from airfreight.model.base import Duration
 from airfreight.model.promotion import StepStatus
 from airfreight.steps.base import PromotionStep, StepContext, StepResult
-from airfreight.steps.pull_request import NumberedConfig, open_hosting, waiting_out_limits
+from airfreight.steps.pull_request import (
+    NumberedConfig,
+    ServiceFor,
+    open_hosting,
+    waiting_out_limits,
+)
 
 
 class GitWaitForPRConfig(NumberedConfig):
@@ -28,6 +34,7 @@ class GitWaitForPRStep(PromotionStep[GitWaitForPRConfig]):
     full SHA of the merge.
 
     :param sleep: waits for so many seconds.
+    :param service_for: tells which service hosts a repository.
     """
 
     kind = "git-wait-for-pr"
@@ -35,15 +42,20 @@ class GitWaitForPRStep(PromotionStep[GitWaitForPRConfig]):
     outside_effect = "waits for a pull request"
     uses_workdir = False
 
-    def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        sleep: Callable[[float], None] = time.sleep,
+        service_for: ServiceFor = service_of,
+    ) -> None:
         self._sleep = sleep
+        self._service_for = service_for
 
     def run(self, config: GitWaitForPRConfig, context: StepContext) -> StepResult:
         """Look once."""
         return waiting_out_limits(context, lambda: self._look(config, context))
 
     def _look(self, config: GitWaitForPRConfig, context: StepContext) -> StepResult:
-        hosting = open_hosting(context, config, self._sleep)
+        hosting = open_hosting(context, config, self._sleep, self._service_for)
         pull_request = hosting.run(hosting.service.get(config.pr_number))
         output = _output(pull_request)
         if pull_request.state == "closed":

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from airfreight.artifacts.guarded_http import send_following
+from airfreight.artifacts.oci.protocol import retry_seconds
 from airfreight.errors import ExpressionError, RetryableStepError, TerminalStepError
 from airfreight.expr.gotext import plain_json
 from airfreight.expr.limits import Limits, Meter
@@ -31,6 +32,7 @@ from airfreight.steps.http_response import MAX_BYTES, parse_body, read_body, res
 
 # Kargo asks again after its default interval where no expression says what success is.
 _ASK_AGAIN = timedelta(minutes=5)
+_LONGEST_PAUSE = 3600.0  # seconds, whatever Retry-After says
 _FUNCTIONS = declared("bare")
 
 
@@ -89,11 +91,10 @@ class HttpStep(PromotionStep[HttpConfig]):
             raise TerminalStepError(_failure(config, judge, status), failed=True)
         if _succeeds(config, judge, status):
             return StepResult(output=_outputs(config, judge))
-        judged = config.success_expression or config.failure_expression
         return StepResult(
             StepStatus.RUNNING,
             message=f"HTTP ({status}) response is no success yet",
-            retry_after=config.poll_interval if judged else _ASK_AGAIN,
+            retry_after=_pause(config, response["headers"]),
         )
 
     def effect_of(self, config: HttpConfig) -> str:
@@ -139,6 +140,14 @@ def _succeeds(config: HttpConfig, judge: _Judge, status: int) -> bool:
     if config.success_expression:
         return judge.holds(config.success_expression, "successExpression")
     return not config.failure_expression and 200 <= status < 300
+
+
+def _pause(config: HttpConfig, headers: Mapping[str, list[str]]) -> timedelta:
+    """Return when to ask again: as configured, or later where the server asks for that, as with 429."""
+    judged = config.success_expression or config.failure_expression
+    usual = config.poll_interval if judged else _ASK_AGAIN
+    asked = retry_seconds(headers.get("Retry-After", [""])[0], datetime.now(UTC)) or 0.0
+    return max(usual, timedelta(seconds=min(asked, _LONGEST_PAUSE)))
 
 
 def _failure(config: HttpConfig, judge: _Judge, status: int) -> str:

@@ -11,6 +11,7 @@ from pydantic import Field
 from airfreight.errors import TerminalStepError
 from airfreight.steps.base import PromotionStep, StepConfig, StepContext, StepResult
 from airfreight.steps.confined import Confined, confined, find_program
+from airfreight.steps.guarded_program import guarded
 from airfreight.steps.kustomization import find_kustomization
 from airfreight.steps.rendered import by_file, documents, is_file, resource_of, write_files
 
@@ -47,7 +48,7 @@ class KustomizeBuildStep(PromotionStep[KustomizeBuildConfig]):
     def run(self, config: KustomizeBuildConfig, context: StepContext) -> StepResult:
         folder = find_kustomization(context, config.path).parent
         network = context.settings.allow_render_network
-        with confined(context, network=network) as place:
+        with guarded(context) if network else confined(context) as place:
             try:
                 files = _build(place, folder, config)
             except TerminalStepError as error:

@@ -13,12 +13,15 @@ from pydantic import Field
 
 from airfreight.artifacts.hosting.client import HostingClient
 from airfreight.artifacts.hosting.protocol import HostingService
-from airfreight.artifacts.hosting.services import Provider, service_of
+from airfreight.artifacts.hosting.services import Provider
 from airfreight.errors import ArtifactError, TerminalStepError, TransientError
 from airfreight.model.credential import Credential
 from airfreight.model.promotion import StepStatus
 from airfreight.steps.base import StepConfig, StepContext, StepResult
 from airfreight.steps.git_worktree import remote_of, step_errors
+
+# The service that hosts a repository, by its URL and the config's `provider`; raises ArtifactError.
+ServiceFor = Callable[[str, Provider | None], HostingService]
 
 _SHORTEST_WAIT = timedelta(seconds=10)
 _REQUEST_TIMEOUT = 30.0  # seconds; services compute some answers while one waits
@@ -39,12 +42,15 @@ class NumberedConfig(RepositoryConfig):
 
 
 def open_hosting(
-    context: StepContext, config: RepositoryConfig, sleep: Callable[[float], object]
+    context: StepContext,
+    config: RepositoryConfig,
+    sleep: Callable[[float], object],
+    service_for: ServiceFor,
 ) -> HostingClient:
     """Return the client for the repository, with the project's login for it; raises TerminalStepError."""
     remote = remote_of(context, config.repo_url)
     try:
-        service = service_of(config.repo_url, config.provider)
+        service = service_for(config.repo_url, config.provider)
     except ArtifactError as error:
         raise TerminalStepError(str(error)) from None
     verify = not config.insecure_skip_tls_verify

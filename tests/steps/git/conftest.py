@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,27 +65,6 @@ class Bench:
 
     def clone(self, url: str, path: str = "src", **checkout: Any) -> StepResult:
         return self.run(GitCloneStep(), repoURL=url, checkout=[{"path": path, **checkout}])
-
-
-@contextmanager
-def arguments_of_processes() -> Iterator[set[bytes]]:
-    """Collect the command lines of all processes that run meanwhile."""
-    seen: set[bytes] = set()
-    done = threading.Event()
-
-    def sample() -> None:
-        while not done.wait(0.005):
-            for place in Path("/proc").glob("[0-9]*/cmdline"):
-                with suppress(OSError):
-                    seen.add(place.read_bytes())
-
-    watcher = threading.Thread(target=sample)
-    watcher.start()
-    try:
-        yield seen
-    finally:
-        done.set()
-        watcher.join()
 
 
 @pytest.fixture

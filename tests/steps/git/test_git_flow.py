@@ -25,7 +25,8 @@ from airfreight.steps.git_commit import GitCommitStep
 from airfreight.steps.git_push import GitPushStep
 from airfreight.steps.git_worktree import repair_worktrees
 from tests.git_http import GitHttpServer, git
-from tests.steps.git.conftest import PASSWORD, Bench, arguments_of_processes
+from tests.processes import arguments_of_processes
+from tests.steps.git.conftest import PASSWORD, Bench
 
 BenchMaker = Callable[[], Bench]
 
@@ -90,6 +91,9 @@ def test_sparse_and_blobless_bring_the_asked_folder_only(
     )
     assert (bench.root / "src/a/x.txt").exists()
     assert not (bench.root / "src/b").exists()
+    objects = git("rev-list", "--objects", "--missing=print", "HEAD", cwd=bench.root / "src")
+    left_out = git("rev-parse", "main:b/y.txt", cwd=server.path("app"))
+    assert [line for line in objects.splitlines() if line.startswith("?")] == [f"?{left_out}"]
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,8 @@ from airfreight.steps.git_signing import SigningKeys
 from airfreight.steps.git_tag import GitTagStep
 from tests.git_http import GitHttpServer, git
 from tests.git_ssh import new_key
-from tests.steps.git.conftest import STARTED, Bench, arguments_of_processes
+from tests.processes import arguments_of_processes
+from tests.steps.git.conftest import STARTED, Bench
 
 BenchMaker = Callable[[], Bench]
 ROBOT = {"name": "Robot", "email": "robot@example.com"}

@@ -17,7 +17,8 @@ from airfreight.steps.git_commit import GitCommitStep
 from airfreight.steps.git_push import GitPushStep
 from tests.git_http import GitHttpServer
 from tests.git_ssh import GitSshServer, new_key
-from tests.steps.git.conftest import Bench, arguments_of_processes
+from tests.processes import arguments_of_processes
+from tests.steps.git.conftest import Bench
 
 
 @pytest.fixture

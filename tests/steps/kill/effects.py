@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.argocd_server import COMMIT
-from tests.steps.kill.world import OWN_BRANCH, World
+from tests.steps.kill.world import OWN_BRANCH, REPOSITORY, World
 
 _REPO = "${{ vars.repo }}"
+_THEIRS = "stage/dev"  # a branch that is there before the Promotion
 _CLONE = {
     "uses": "git-clone",
     "config": {"repoURL": _REPO, "checkout": [{"path": "out", "branch": "main"}]},
@@ -67,8 +68,8 @@ _ARGOCD = {
 }
 
 
-def _open(provider: str) -> dict[str, Any]:
-    branches = {"sourceBranch": "${{ outputs.push.branch }}", "targetBranch": "main"}
+def _open(provider: str, source: str = "${{ outputs.push.branch }}") -> dict[str, Any]:
+    branches = {"sourceBranch": source, "targetBranch": "main"}
     config = {"repoURL": _REPO, "provider": provider, **branches}
     return {"uses": "git-open-pr", "alias": "open", "config": config}
 
@@ -84,6 +85,8 @@ class Effect:
 
     `counted` is what the server has; it is `expected` once that request was carried out, and at the end. Where more
     requests follow before the step is done, `is_last` is False. `guard` says what in the code makes it one effect.
+    `given` is done before the Promotion. `at_the_register` says whether it is also killed as its output is written,
+    where the code is the same whichever service was asked.
     """
 
     steps: tuple[Mapping[str, Any], ...]
@@ -98,6 +101,8 @@ class Effect:
     is_last: bool = True
     argocd: str = "kubernetes"
     settings: Mapping[str, Any] = field(default_factory=dict)
+    given: Callable[[World], object] = lambda world: None
+    at_the_register: bool = True
 
 
 def _branch(world: World) -> Any:
@@ -151,15 +156,32 @@ def _syncs(world: World) -> Any:
 
 
 RECEIVE = r"/git-receive-pack$"
-_PULLS = {"github": r"/pulls$", "gitlab": r"/merge_requests$"}
-_MERGES = {"github": r"/pulls/1/merge$", "gitlab": r"/merge_requests/1/merge$"}
+# How the other services open and merge: method and path of each.
+_OPENS = {
+    "gitlab": ("POST", r"/merge_requests$"),
+    "gitea": ("POST", r"/pulls$"),
+    "bitbucket": ("POST", r"/pullrequests$"),
+    "azure": ("POST", r"/pullrequests\?"),
+}
+_MERGES = {
+    "gitlab": ("PUT", r"/merge_requests/1/merge$"),
+    "gitea": ("POST", r"/pulls/1/merge$"),
+    "bitbucket": ("POST", r"/pullrequests/1/merge$"),
+    "azure": ("PATCH", r"/pullrequests/1\?"),
+}
 _VERIFY = {"github_push_verify_untrusted_commits": True}
 _NO_COMMIT = "GitCommitStep skips where nothing differs from HEAD: the clone has what was pushed"
 _OWN_BRANCH = (
     "pushed_before finds the change on the branch; behind it, commits are dated by the start"
 )
 _BEGIN = "standing: an operation of this Promotion's, asked for or begun, is not asked for again"
-_ONE_PULL = ([(True, OWN_BRANCH)], 0)
+_LOOKS = "_existing in git-open-pr looks before it opens one; behind it, _create takes what exists"
+_IS_MERGED = "_try_once in git-merge-pr takes one that is merged for done"
+
+
+def _push_theirs(world: World) -> None:
+    world.git.commit(REPOSITORY, {"prod.yaml": "tag: new\n"}, "Promote", branch=_THEIRS)
+
 
 EFFECTS: dict[str, Effect] = {
     "git-clone, create": Effect(
@@ -203,31 +225,44 @@ EFFECTS: dict[str, Effect] = {
         "GitTagStep dates the tag by the Promotion's start, so that it is the one in the clone",
         holds=lambda body: b"refs/tags/v2" in body,
     ),
+    "git-open-pr on github": Effect(
+        (*_CHANGE, _PUSH_OWN, _open("github")),
+        "open",
+        "git",
+        "POST",
+        r"/pulls$",
+        _requests,
+        ([(True, OWN_BRANCH)], 0),
+        _LOOKS,
+    ),
+    "git-merge-pr on github": Effect(
+        (*_CHANGE, _PUSH_OWN, _open("github"), _merge("github")),
+        "merge",
+        "git",
+        "PUT",
+        r"/pulls/1/merge$",
+        _requests,
+        ([(True, OWN_BRANCH)], 1),
+        _IS_MERGED,
+    ),
     **{
-        f"git-open-pr on {provider}": Effect(
-            (*_CHANGE, _PUSH_OWN, _open(provider)),
-            "open",
+        f"{kind} on {provider}": Effect(
+            (_open(provider, _THEIRS), _merge(provider))[:steps],
+            alias,
             "git",
-            "POST",
-            _PULLS[provider],
+            method,
+            path,
             _requests,
-            _ONE_PULL,
-            "_existing in git-open-pr looks before it opens one; behind it, _create takes what exists",
+            ([(True, _THEIRS)], merges),
+            guard,
+            given=_push_theirs,
+            at_the_register=False,
         )
-        for provider in _PULLS
-    },
-    **{
-        f"git-merge-pr on {provider}": Effect(
-            (*_CHANGE, _PUSH_OWN, _open(provider), _merge(provider)),
-            "merge",
-            "git",
-            "PUT",
-            _MERGES[provider],
-            _requests,
-            ([(True, OWN_BRANCH)], 1),
-            "_try_once in git-merge-pr takes one that is merged for done",
+        for kind, alias, steps, requests, merges, guard in (
+            ("git-open-pr", "open", 1, _OPENS, 0, _LOOKS),
+            ("git-merge-pr", "merge", 2, _MERGES, 1, _IS_MERGED),
         )
-        for provider in _MERGES
+        for provider, (method, path) in requests.items()
     },
     **{
         f"github-push, {what}": Effect(

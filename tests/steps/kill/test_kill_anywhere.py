@@ -25,7 +25,11 @@ AT_THE_REGISTER: dict[str, Moment] = {
     "before it is written down": "before",
     "after it is written down": "unanswered",
 }
-MOMENTS = (*AT_THE_EFFECT, *AT_THE_REGISTER)
+ROWS = [
+    (name, moment)
+    for name, effect in EFFECTS.items()
+    for moment in (*AT_THE_EFFECT, *(AT_THE_REGISTER if effect.at_the_register else ()))
+]
 
 
 def has_put_out(alias: str) -> Callable[[bytes], bool]:
@@ -36,6 +40,7 @@ def has_put_out(alias: str) -> Callable[[bytes], bool]:
 def kill(world: World, effect: Effect, moment: str) -> None:
     """Carry out a Promotion with this effect in a process that is killed then."""
     world.argocd.add()
+    effect.given(world)
     world.begin(*effect.steps, argocd=effect.argocd, **effect.settings)
     if moment in AT_THE_EFFECT:
         when = AT_THE_EFFECT[moment]
@@ -45,8 +50,7 @@ def kill(world: World, effect: Effect, moment: str) -> None:
         world.kill_at("register", "PUT", f"/promotion/{PROMOTION}$", when, written)
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
-@pytest.mark.parametrize("name", EFFECTS)
+@pytest.mark.parametrize(("name", "moment"), ROWS)
 def test_a_promotion_that_was_killed_has_its_effect_once(
     world: World, name: str, moment: str
 ) -> None:

@@ -17,6 +17,7 @@ from airfreight.steps.base import StepSettings
 from airfreight.steps.helm_template import HelmTemplateStep
 from airfreight.steps.helm_update_chart import HelmUpdateChartConfig, HelmUpdateChartStep
 from tests.chart_repository import ChartRepository, pack, run, write_chart
+from tests.processes import arguments_of_processes
 from tests.registry_server import DebianRegistry
 from tests.steps.examples import example_config
 from tests.steps.kube.conftest import Kitchen
@@ -184,6 +185,25 @@ def test_loopback_is_refused_unless_the_setting_opens_it(
         kitchen.run(STEP, path="app")
 
 
+def test_helm_goes_through_a_guard_that_lets_no_index_lead_to_cloud_metadata(
+    kitchen: Kitchen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with ChartRepository(tmp_path / "sly") as repository:
+        repository.add(write_chart(tmp_path, "shop", "1.0.0"))
+        # helm knows no such spelling of this machine, and so asks the guard for it.
+        chart = umbrella(kitchen, repository.url.replace("127.0.0.1", "127.1"))
+        kitchen.run(STEP, path="app")
+        assert locked(chart) == ["1.0.0"]
+        index = repository.root / "index.yaml"
+        index.write_text(
+            re.sub(r"- \S+shop-1\.0\.0\.tgz", "- http://169.254.169.254/x.tgz", index.read_text())
+        )
+        with pytest.raises(RetryableStepError, match=r"169\.254\.169\.254, a link-local address"):
+            kitchen.run(STEP, path="app")
+
+
 def test_the_login_of_a_classic_repository_is_sent_to_it_alone(kitchen: Kitchen, tmp_path: Path):
     with ChartRepository(tmp_path / "locked", LOGIN.username, LOGIN.password) as repository:
         repository.add(write_chart(tmp_path, "shop", "1.0.0"))
@@ -191,8 +211,12 @@ def test_the_login_of_a_classic_repository_is_sent_to_it_alone(kitchen: Kitchen,
         with pytest.raises(TerminalStepError, match="401"):
             kitchen.run(STEP, path="app")
         kitchen.logins.known[repository.url] = LOGIN
-        kitchen.run(STEP, path="app")
+        with arguments_of_processes() as seen:
+            kitchen.run(STEP, path="app")
         assert locked(chart) == ["1.0.0"]
+        assert any(b"dependency\0update" in words for words in seen)
+        left = [file.read_bytes() for file in kitchen.root.rglob("*") if file.is_file()]
+        assert not [text for text in (*seen, *left) if LOGIN.password.encode() in text]
         kitchen.logins.known[repository.url] = Credential("robot", "wr0ng-pw")
         with pytest.raises(TerminalStepError, match="401") as caught:
             kitchen.run(STEP, path="app")

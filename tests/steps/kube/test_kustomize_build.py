@@ -7,7 +7,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from airfreight.errors import TerminalStepError
+from airfreight.errors import RetryableStepError, TerminalStepError
 from airfreight.steps.base import StepSettings
 from airfreight.steps.kustomize_build import KustomizeBuildConfig, KustomizeBuildStep
 from tests.chart_repository import run, write_chart
@@ -158,6 +158,19 @@ def test_a_remote_base_is_asked_for_where_the_setting_opens_the_network(
     with pytest.raises(Exception, match=r"(?i)connect|refused") as caught:
         kitchen.run(STEP, path="k", outPath="o")
     assert "allow_render_network" not in str(caught.value)
+
+
+def test_no_remote_base_leads_to_cloud_metadata(
+    kitchen: Kitchen, base: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    kitchen.settings = StepSettings(allow_render_network=True)
+    kitchen.write("k/kustomization.yaml", "resources: ['http://169.254.169.254/latest/x.yaml']\n")
+    with pytest.raises(
+        RetryableStepError, match="a link-local address: requests there are refused"
+    ):
+        kitchen.run(STEP, path="k", outPath="o")
 
 
 def test_a_chart_of_the_work_directory_is_inflated_for_the_cluster_that_the_config_names(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,9 +18,15 @@ from airfreight.steps.git_push import GitPushStep
 from airfreight.steps.git_wait_for_pr import GitWaitForPRStep
 from tests.steps.examples import example_config
 from tests.steps.pull_requests.conftest import REPOSITORY, TOKEN, Bench
+from tests.steps.pull_requests.hosting.here import PROVIDERS, service_here
 from tests.steps.pull_requests.hosting_server import HostingServer
 
-PROVIDERS = ["github", "gitlab"]
+# For a rule of the steps, which holds whoever hosts.
+SOME = ["github", "gitlab"]
+
+open_here = partial(GitOpenPRStep, service_for=service_here)
+wait_here = partial(GitWaitForPRStep, service_for=service_here)
+merge_here = partial(GitMergePRStep, service_for=service_here)
 
 
 def push_change(bench: Bench, hosted: HostingServer) -> str:
@@ -43,7 +50,7 @@ def config_for(hosted: HostingServer, provider: str, **config: Any) -> dict[str,
 def opened(bench: Bench, hosted: HostingServer, provider: str) -> Attempt:
     branch = push_change(bench, hosted)
     branches = {"sourceBranch": branch, "targetBranch": "main"}
-    return bench.run(GitOpenPRStep, config_for(hosted, provider, **branches))
+    return bench.run(open_here, config_for(hosted, provider, **branches))
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -52,29 +59,29 @@ def test_a_request_is_opened_awaited_and_merged_by_a_person(
 ) -> None:
     number = (opened(bench, hosted, provider).output or {})["pr"]["id"]
     waiting = config_for(hosted, provider, prNumber=number)
-    assert bench.run(GitWaitForPRStep, waiting).status is StepStatus.RUNNING
+    assert bench.run(wait_here, waiting).status is StepStatus.RUNNING
     hosted.merge(number)
-    ended = bench.run(GitWaitForPRStep, waiting)
+    ended = bench.run(wait_here, waiting)
     assert ended.status is StepStatus.SUCCEEDED
     assert (ended.output or {})["commit"] == hosted.run("rev-parse", "main")
     assert hosted.git.read(REPOSITORY, "main", "b.txt") == "new"
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", SOME)
 def test_a_request_is_merged_by_the_promotion_as_soon_as_it_can_be(
     bench: Bench, hosted: HostingServer, provider: str
 ) -> None:
     number = (opened(bench, hosted, provider).output or {})["pr"]["id"]
     merging = config_for(hosted, provider, prNumber=number, wait=True)
     hosted.ready = False
-    assert bench.run(GitMergePRStep, merging).status is StepStatus.RUNNING
+    assert bench.run(merge_here, merging).status is StepStatus.RUNNING
     hosted.ready = True
-    outputs = [bench.run(GitMergePRStep, merging).output for _ in range(2)]
+    outputs = [bench.run(merge_here, merging).output for _ in range(2)]
     assert outputs == [{"commit": hosted.run("rev-parse", "main")}] * 2
     assert hosted.merges == 1
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", SOME)
 def test_a_promotion_that_begins_again_has_one_request_whose_head_did_not_move(
     bench: Bench, hosted: HostingServer, provider: str
 ) -> None:

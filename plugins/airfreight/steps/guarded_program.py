@@ -1,0 +1,30 @@
+"""Programs that download what a manifest names: confined, and with the guard as their way out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from airfreight.artifacts.git_guard import NetworkGuard
+from airfreight.errors import RetryableStepError
+from airfreight.steps.base import StepContext
+from airfreight.steps.confined import Confined, confined
+
+
+@contextmanager
+def guarded(context: StepContext) -> Iterator[Confined]:
+    """As `confined` with the network open, but for the addresses that the guard closes.
+
+    An error tells what the guard refused, of which a program knows only that there was no connection. Where the worker
+    has a proxy of its own, the programs go through that.
+    """
+    with (
+        NetworkGuard(allow_loopback=context.settings.allow_loopback) as guard,
+        confined(context, network=True) as place,
+    ):
+        try:
+            yield replace(place, proxy=f"socks5://127.0.0.1:{guard.port}")
+        except RetryableStepError as error:
+            told = dict.fromkeys((str(error), *guard.problems))
+            raise RetryableStepError("; ".join(told)) from None
