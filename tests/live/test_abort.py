@@ -15,7 +15,8 @@ from tests.live.world import World, eventually, run_id_of
 
 PROJECT = "abort"
 PIPELINE = f"{PROJECT}.pipeline.app"
-STAGES = ("waits", "busy", "marked")
+HANGING = ("busy", "marked", "cleared")
+STAGES = ("waits", *HANGING)
 
 WAITS = """\
       steps:
@@ -36,18 +37,18 @@ def hangs(name: str) -> str:
 
 @pytest.fixture(scope="module")
 def run(world: World) -> str:
-    """Return a run with one promotion deferred and two whose `git` hangs."""
+    """Return a run with one promotion deferred and three whose `git` hangs."""
     world.registry.push_image("abort/app", "1.0.0", created=datetime.now(UTC))
     manifests = project(PROJECT, auto(*STAGES)) + warehouse("app", "abort/app")
     manifests += stage("waits", ["app"], "direct: true", WAITS)
-    for name in ("busy", "marked"):
+    for name in HANGING:
         manifests += stage(name, ["app"], "direct: true", hangs(name))
     world.add_project(PROJECT, manifests)
     world.unpause(PIPELINE)
     world.unpause(f"{PROJECT}.warehouse.app")
     run_id = run_id_of(world.wait_for_freight(PROJECT, 1))
     world.wait_for_state(PIPELINE, run_id, "waits.promote", "deferred")
-    for name in ("busy", "marked"):
+    for name in HANGING:
         eventually(lambda name=name: gits(name) != [])
     return run_id
 
@@ -77,14 +78,18 @@ def abort(world: World, name: str, *words: str) -> str:
     return out
 
 
-def test_a_promotion_that_was_marked_failed_in_airflow_leaves_nothing_behind(
-    world: World, run: str
+@pytest.mark.parametrize("name", ["marked", "cleared"])
+def test_a_promotion_that_was_marked_failed_or_cleared_in_airflow_leaves_nothing_behind(
+    world: World, run: str, name: str
 ) -> None:
     """Guard: `PromoteOperator.on_kill`."""
-    world.mark(PIPELINE, run, "marked.promote", state="failed")
-    eventually(lambda: gits("marked") == [])
-    eventually(lambda: work_directories(world, "marked", run) == [])
-    assert world.barrier.names("abort-marked") == []
+    if name == "marked":
+        world.mark(PIPELINE, run, "marked.promote", state="failed")
+    else:
+        world.clear(PIPELINE, run, "cleared.promote")
+    eventually(lambda: gits(name) == [])
+    eventually(lambda: work_directories(world, name, run) == [])
+    assert world.barrier.names(f"abort-{name}") == []
 
 
 def test_a_running_promotion_loses_its_programs_and_its_work_directory(
@@ -129,12 +134,14 @@ def test_a_deferred_promotion_is_aborted_at_once(world: World, run: str) -> None
     assert work_directories(world, "waits", run) == []
 
 
-def test_what_was_marked_failed_has_ended_as_aborted_when_the_run_is_through(
-    world: World, run: str
+@pytest.mark.parametrize("name", ["marked", "cleared"])
+def test_what_was_marked_failed_or_cleared_has_ended_as_aborted_when_the_run_is_through(
+    world: World, run: str, name: str
 ) -> None:
     """Guard: `OutcomeOperator`, where the killed task could not write any more."""
     assert world.wait_for_run(PIPELINE, run) == "failed"
-    status = promotion(world, "marked", run)["status"]
+    assert world.states(PIPELINE, run)[f"{name}.promote"] == "failed"
+    status = promotion(world, name, run)["status"]
     assert (status["phase"], status["message"]) == (
         "Aborted",
         "its task was marked failed or cleared while it promoted",
