@@ -17,14 +17,15 @@ from tests.live.world import World
 # Seconds for one test, so that one that hangs ends the run; each wait in it ends much sooner.
 LONGEST = 1200
 
-# These end schedulers and triggerers, delete what is finished, or look at all that is left: nothing else may run then.
-# They are the last, in this order.
-ALONE = ("test_survival", "test_watchers", "test_side_by_side", "test_clean", "test_secrets")
+# These end schedulers, delete what is finished, or look at all that is left: nothing else may run then. They are the
+# last, in this order. To end a triggerer harms nobody: another goes on with what it watched.
+ALONE = ("test_survival", "test_side_by_side", "test_clean", "test_secrets")
 
 # These take minutes and begin first.
 LONG = (
     "test_lock",
     "test_path",
+    "test_watchers",
     "test_changes",
     "test_pipelines",
     "test_taken_over",

@@ -39,9 +39,8 @@ def manifests(owner: str) -> str:
 
 def woken(world: World) -> list[str]:
     """Return the DAGs of all runs of these Warehouses, one entry a run."""
-    runs = world.get("/dags/~/dagRuns", limit=100, order_by="-run_after")["dag_runs"]
-    ids = [run["dag_id"] for run in runs]
-    return sorted(dag_id for dag_id in ids if ".warehouse.app" in dag_id and "watch" in dag_id)
+    runs = world.get("/dags/~/dagRuns", limit=100, dag_id_prefix_pattern="watch")["dag_runs"]
+    return sorted(run["dag_id"] for run in runs if ".warehouse." in run["dag_id"])
 
 
 def push(world: World, repository: str, tag: str) -> None:
