@@ -52,4 +52,4 @@ def test_a_secret_left_behind_would_be_found(world: World) -> None:
     (run,) = (run["dag_run_id"] for run in world.runs(dag_id))
     world.write_xcom(dag_id, run, "dev.gate", SECRETS[1])
     world.git.create("left", {"login.txt": SECRETS[0]})
-    assert set(leaks(world, SECRETS)) >= {"table xcom", "git left.git"}
+    assert set(leaks(world, SECRETS)) >= {"table xcom", f"git {world.name}/left.git"}
