@@ -1,0 +1,159 @@
+"""A bare clone, whose objects come out of this machine's mirror as far as that has them.
+
+The server is asked as for any clone, by the clone's own login. What it shows, and what that leads to, is all that stays
+of the mirror in the clone, and nothing in it says that there is a mirror.
+
+No git that may talk to a server reads the mirror: one that lacks an object would fetch it by another git, which lacks
+it, too, and so on without an end. What is lent is a copy, which was found whole.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from airfreight.artifacts.commits import StaleMirrorError
+from airfreight.artifacts.git import DebugLog, GitClient
+from airfreight.artifacts.git_access import GitRemote
+from airfreight.artifacts.git_limits import GitLimits
+from airfreight.artifacts.git_mirror import MIRRORS, GitMirror
+from airfreight.artifacts.private_folder import private_folder
+from airfreight.errors import ArtifactError, AuthenticationError, SettingsError, TransientError
+
+# Git's own way, which the client switches off: which commits are there is asked in the repository that lends them.
+_LENT_REFS = {
+    "core.alternateRefsCommand": 'f() { git --git-dir="$1" for-each-ref --format="%(objectname)"; }; f'
+}
+_NEWEST = ("rev-list", "--objects", "--quiet", "--missing=print", "--max-count=1", "--all")
+# No search for deltas: nearly all that is packed has one already.
+_PACK = ("pack-objects", "--quiet", "--non-empty", "--revs", "--all", "--window=0")
+_STRAYS = (
+    "rev-list", "--objects", "--filter=blob:none", "--max-count=1", "--alternate-refs", "--not", "--all",
+)  # fmt: skip
+_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class BareClone:
+    """A clone of `remote` at `place`, made with `options` of `git clone`; a `blobless` one has no file contents.
+
+    From a mirror come `most_bytes` at most.
+    """
+
+    remote: GitRemote
+    place: Path
+    log: DebugLog
+    options: Sequence[str] = ()
+    blobless: bool = False
+    most_bytes: int = field(kw_only=True)
+
+    def make(self, cache: Path | None) -> None:
+        """Clone, with the help of the mirror in `cache` where that helps; raises ArtifactError."""
+        with suppress(FileNotFoundError):
+            shutil.rmtree(self._loan)
+        try:
+            if not (cache and self._borrow(cache) and self._made_with_loan()):
+                self._clone({}, {})
+        finally:
+            shutil.rmtree(self._loan, ignore_errors=True)
+
+    @property
+    def _loan(self) -> Path:
+        """Where the repository lies that lends objects, while the clone is made."""
+        return self.place.with_suffix(".loan")
+
+    @property
+    def _lent(self) -> dict[str, str]:
+        # By the environment, not by --reference: a clone that was not finished does not name it either.
+        objects = str(self._loan / "objects")
+        return {"GIT_ALTERNATE_OBJECT_DIRECTORIES": objects, "GIT_NO_LAZY_FETCH": "1"}
+
+    def _borrow(self, cache: Path) -> bool:
+        """Copy the mirror; False where there is none, or none that could help or be read."""
+        mirror = GitMirror.of(self.remote, cache.resolve(), self.log)
+        if not mirror.place.is_dir():
+            return False
+        try:
+            private_folder(cache, *MIRRORS)
+            with mirror.reading(wait=False) as kept:
+                self._copy(kept)
+        except (ArtifactError, OSError, SettingsError) as error:
+            self.log.debug("the mirror of %s is not used: %s", self.remote.url, error)
+            return False
+        return True
+
+    def _copy(self, kept: GitClient) -> None:
+        if not self.blobless and not _has_contents(kept):
+            raise StaleMirrorError("it holds no file contents")
+        refs = kept.run("for-each-ref", "--format=%(objectname) %(refname)")
+        if not refs:
+            raise StaleMirrorError("it holds nothing")
+        GitClient(self.place.parent, self.log).run(
+            "init", "--quiet", "--bare", "--template=", str(self._loan)
+        )
+        (self._loan / "packed-refs").write_text(f"{refs}\n", errors="surrogateescape")
+        loan = GitClient(self._loan, self.log, bare=True)
+        self._pack(loan, {"GIT_ALTERNATE_OBJECT_DIRECTORIES": str(kept.place / "objects")})
+        loan.run("for-each-ref", "--format=%(objecttype)")  # fails where one leads to nothing
+
+    def _made_with_loan(self) -> bool:
+        """Clone; False, with nothing left of it, where the loan may be the reason that it does not work."""
+        try:
+            self._clone(_LENT_REFS, self._lent)
+        except (AuthenticationError, TransientError):
+            raise
+        except ArtifactError as error:
+            return self._given_up(error)
+        try:
+            self._keep()
+        except (ArtifactError, OSError) as error:
+            return self._given_up(error)
+        return True
+
+    def _given_up(self, error: Exception) -> bool:
+        self.log.debug("%s is cloned without its mirror: %s", self.remote.url, error)
+        shutil.rmtree(self.place, ignore_errors=True)
+        return False
+
+    def _keep(self) -> None:
+        """Make the clone's own what it has borrowed, and take away what its refs do not lead to."""
+        own = GitClient(self.place, self.log, bare=True)
+        limited = replace(own, config=_LENT_REFS, limits=GitLimits(_SECONDS))
+        strays = limited.run(*_STRAYS, environment=self._lent)
+        for file in (self._loan / "objects" / "pack").iterdir():
+            file.rename(self.place / "objects" / "pack" / file.name)
+        if strays:
+            self._pack(own, {})
+
+    def _clone(self, config: Mapping[str, str], environment: Mapping[str, str]) -> None:
+        filter_ = ["--filter=blob:none"] if self.blobless else []
+        git = GitClient(self.place.parent, self.log, self.remote, config=config)
+        git.run(
+            *("clone", "--quiet", "--bare", *self.options, *filter_),
+            *("--", self.remote.url, str(self.place)),
+            environment=environment,
+        )
+
+    def _pack(self, git: GitClient, lent: Mapping[str, str]) -> None:
+        """Leave one pack, of all that the refs lead to.
+
+        What is missing ends it, but for file contents where those are fetched later.
+        """
+        packs = git.place / "objects" / "pack"
+        missing = ["--missing=allow-any"] if self.blobless else []
+        limited = replace(git, limits=GitLimits(_SECONDS, file=self.most_bytes))
+        name = limited.run(*_PACK, *missing, str(packs / "pack"), environment=lent)
+        if self.blobless and name:
+            (packs / f"pack-{name}.promisor").touch()
+        for file in packs.glob("pack-*"):
+            if file.stem != f"pack-{name}":
+                file.unlink()
+
+
+def _has_contents(kept: GitClient) -> bool:
+    """Say whether the newest commit is there with its files, as from a server that can leave out nothing."""
+    outcome = kept.attempt(*_NEWEST)
+    return not outcome.status and not outcome.stdout
