@@ -7,7 +7,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,29 +46,47 @@ def watch(url: str, cache: Path, login: Credential | None = None) -> Path:
     return next(iter(after - before or after))
 
 
-def fill(server: GitHttpServer) -> None:
-    """Make the repository `app`: tags of a commit and of a file, a branch `gone` and a submodule."""
-    lib = server.create("lib", {"b.txt": "lib\n"})
-    server.create("app", FILES)
-    git("tag", "-a", "v1", "-m", "v1", "main", cwd=server.path("app"))
-    for kind in ((), ("-a", "-m", "file")):
-        git("tag", *kind, f"file{len(kind)}", "main:part1/file.txt", cwd=server.path("app"))
-    server.commit("app", {"gone.txt": "gone\n"}, "Gone", branch="gone")
-    with_submodule(server, "app", "../lib.git", lib)
+@dataclass(frozen=True)
+class History:
+    """Repositories `app` and `lib` at two moments, and the commit of `app` that only the first has."""
+
+    first: Path
+    second: Path
+    gone: str
+
+    def begin(self, server: GitHttpServer) -> None:
+        shutil.copytree(self.first, server.root, dirs_exist_ok=True)
+
+    def go_on(self, server: GitHttpServer) -> None:
+        shutil.rmtree(server.path("app"))
+        shutil.copytree(self.second / "app.git", server.path("app"))
 
 
-def go_on(server: GitHttpServer) -> str:
-    """Add a commit, and take the branch `gone` away with all that only it led to; return what was its commit."""
-    gone = git("rev-parse", "gone", cwd=server.path("app"))
-    git("branch", "--quiet", "-D", "gone", cwd=server.path("app"))
-    git("gc", "--quiet", "--prune=now", cwd=server.path("app"))
-    server.commit("app", {"part1/file.txt": "new\n", "more/file.txt": "more\n"}, "More")
-    return gone
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> History:
+    """Tags of a commit and of a file, a branch `gone` and a submodule; then a commit more and no such branch."""
+    first, second = tmp_path_factory.mktemp("history") / "first", tmp_path_factory.mktemp("then")
+    with GitHttpServer(first) as server:
+        lib = server.create("lib", {"b.txt": "lib\n"})
+        server.create("app", FILES)
+        app = server.path("app")
+        git("tag", "-a", "v1", "-m", "v1", "main", cwd=app)
+        git("tag", "file", "main:part1/file.txt", cwd=app)
+        git("tag", "-a", "noted", "-m", "a file", "main:part2/file.txt", cwd=app)
+        gone = server.commit("app", {"gone.txt": "gone\n"}, "Gone", branch="gone")
+        with_submodule(server, "app", "../lib.git", lib)
+        shutil.copytree(app, second / "app.git")
+    with GitHttpServer(second) as server:
+        app = server.path("app")
+        git("branch", "--quiet", "-D", "gone", cwd=app)
+        server.commit("app", {"part1/file.txt": "new\n", "more/file.txt": "more\n"}, "More")
+        git("gc", "--quiet", "--prune=now", cwd=app)
+    return History(first, second, gone)
 
 
 @pytest.fixture
-def app(server: GitHttpServer) -> GitHttpServer:
-    fill(server)
+def app(server: GitHttpServer, history: History) -> GitHttpServer:
+    history.begin(server)
     return server
 
 
@@ -105,27 +123,26 @@ def objects(bench: Bench) -> list[str]:
     return git("--git-dir=.", *every, cwd=bare_of(bench)).splitlines()
 
 
+CHECKOUTS = [
+    {"path": "old", "tag": "v1", "sparse": ["part1"]},
+    {"path": "new", "branch": "main"},
+    {"path": "out", "branch": "env/dev", "create": True},
+]
 KINDS: list[Any] = [
     pytest.param({}, id="blobless"),
-    pytest.param({"checkout": [{"path": "src", "sparse": ["part1"]}]}, id="sparse"),
-    pytest.param({"recurseSubmodules": True}, id="submodules"),
+    pytest.param({"checkout": CHECKOUTS}, id="several checkouts"),
     pytest.param(
-        {"checkout": [{"path": "old", "tag": "v1"}, {"path": "new", "branch": "main"}]},
-        id="tag and branch",
+        {"recurseSubmodules": True, "author": {"name": "A", "email": "a@b.c"}}, id="submodules"
     ),
-    pytest.param(
-        {"checkout": [{"path": "out", "branch": "env/dev", "create": True}]}, id="new branch"
-    ),
-    pytest.param({"author": {"name": "A", "email": "a@b.c"}}, id="author"),
 ]
 
 
 @pytest.mark.parametrize("config", KINDS)
 def test_a_clone_by_a_mirror_differs_in_nothing_but_what_the_server_sent(
-    new_bench: BenchMaker, app: GitHttpServer, cache: Path, config: dict[str, Any]
+    new_bench: BenchMaker, app: GitHttpServer, history: History, cache: Path, config: dict[str, Any]
 ) -> None:
     watch(app.url("app"), cache)
-    go_on(app)
+    history.go_on(app)
     plain, mirrored = new_bench(), with_mirror(new_bench(), cache)
     expected, all_bytes = clone(plain, app, **config)
     git("update-ref", "-d", "refs/heads/env/dev", cwd=app.path("app"))
@@ -138,11 +155,11 @@ def test_a_clone_by_a_mirror_differs_in_nothing_but_what_the_server_sent(
 
 
 def test_a_whole_clone_takes_from_a_mirror_that_holds_file_contents(
-    new_bench: BenchMaker, app: GitHttpServer, cache: Path
+    new_bench: BenchMaker, app: GitHttpServer, history: History, cache: Path
 ) -> None:
     git("config", "uploadpack.allowFilter", "false", cwd=app.path("app"))
     watch(app.url("app"), cache)
-    go_on(app)
+    history.go_on(app)
     plain, mirrored = new_bench(), with_mirror(new_bench(), cache)
     expected, all_bytes = clone(plain, app, blobless=False)
     found, some_bytes = clone(mirrored, app, blobless=False)
@@ -184,26 +201,26 @@ def checked_out(server: GitHttpServer, place: Path) -> Path:
 
 @pytest.mark.parametrize("filters", [True, False], ids=["blobless", "whole"])
 def test_a_commit_that_only_the_mirror_has_is_not_there(
-    bench: Bench, app: GitHttpServer, cache: Path, filters: bool
+    bench: Bench, app: GitHttpServer, history: History, cache: Path, filters: bool
 ) -> None:
     git("config", "uploadpack.allowFilter", str(filters).lower(), cwd=app.path("app"))
     mirror = watch(app.url("app"), cache)
-    gone = go_on(app)
-    git("--git-dir=.", "cat-file", "-e", gone, cwd=mirror)
-    with pytest.raises(TerminalStepError, match=f"has no commit '{gone}'"):
+    history.go_on(app)
+    git("--git-dir=.", "cat-file", "-e", history.gone, cwd=mirror)
+    with pytest.raises(TerminalStepError, match=f"has no commit '{history.gone}'"):
         clone(
             with_mirror(bench, cache),
             app,
             blobless=filters,
-            checkout=[{"path": "src", "commit": gone}],
+            checkout=[{"path": "src", "commit": history.gone}],
         )
-    assert gone not in objects(bench)
+    assert history.gone not in objects(bench)
 
 
 def test_a_login_that_was_revoked_gets_nothing_out_of_the_mirror(
-    bench: Bench, locked: GitHttpServer, cache: Path
+    bench: Bench, locked: GitHttpServer, history: History, cache: Path
 ) -> None:
-    fill(locked)
+    history.begin(locked)
     watch(locked.url("app"), cache, ROBOT)
     locked.password = "another"
     bench.logins.known[locked.url("app")] = ROBOT
@@ -214,9 +231,9 @@ def test_a_login_that_was_revoked_gets_nothing_out_of_the_mirror(
 
 @pytest.mark.parametrize("user", ["robot", "other"])
 def test_a_mirror_serves_logins_of_its_own_user_only(
-    new_bench: BenchMaker, locked: GitHttpServer, cache: Path, user: str
+    new_bench: BenchMaker, locked: GitHttpServer, history: History, cache: Path, user: str
 ) -> None:
-    fill(locked)
+    history.begin(locked)
     watch(locked.url("app"), cache, ROBOT)
     locked.user, locked.password = user, "renewed"
     sent = {}
@@ -227,9 +244,9 @@ def test_a_mirror_serves_logins_of_its_own_user_only(
 
 
 def test_a_kept_clone_outlives_the_mirror_and_names_neither_it_nor_the_login(
-    bench: Bench, locked: GitHttpServer, cache: Path, tmp_path: Path
+    bench: Bench, locked: GitHttpServer, history: History, cache: Path, tmp_path: Path
 ) -> None:
-    fill(locked)
+    history.begin(locked)
     mirror = watch(locked.url("app"), cache, ROBOT)
     bench.logins.known[locked.url("app")] = ROBOT
     clone(with_mirror(bench, cache), locked)
@@ -249,12 +266,6 @@ def test_a_kept_clone_outlives_the_mirror_and_names_neither_it_nor_the_login(
     assert locked.read("app", "main", "part1/file.txt") == "two"
 
 
-def shorten_pack(mirror: Path) -> None:
-    (pack,) = mirror.glob("objects/pack/*.pack")
-    pack.chmod(0o600)
-    pack.write_bytes(pack.read_bytes()[:100])
-
-
 def flip_bytes(mirror: Path) -> None:
     (pack,) = mirror.glob("objects/pack/*.pack")
     pack.chmod(0o600)
@@ -270,10 +281,6 @@ def lose_index(mirror: Path) -> None:
 
 def lose_all(mirror: Path) -> None:
     shutil.rmtree(mirror)
-
-
-def lose_head(mirror: Path) -> None:
-    (mirror / "HEAD").unlink()
 
 
 def garble_refs(mirror: Path) -> None:
@@ -296,11 +303,9 @@ def open_to_all(mirror: Path) -> None:
 @pytest.mark.parametrize(
     "harm",
     [
-        shorten_pack,
         flip_bytes,
         lose_index,
         lose_all,
-        lose_head,
         garble_refs,
         half_write,
         lock,
@@ -308,10 +313,14 @@ def open_to_all(mirror: Path) -> None:
     ],
 )
 def test_a_mirror_that_cannot_be_used_fails_no_clone(
-    new_bench: BenchMaker, app: GitHttpServer, cache: Path, harm: Callable[[Path], None]
+    new_bench: BenchMaker,
+    app: GitHttpServer,
+    history: History,
+    cache: Path,
+    harm: Callable[[Path], None],
 ) -> None:
     harm(watch(app.url("app"), cache))
-    go_on(app)
+    history.go_on(app)
     plain, mirrored = new_bench(), with_mirror(new_bench(), cache)
     expected, _ = clone(plain, app)
     assert clone(mirrored, app)[0] == expected
