@@ -30,9 +30,8 @@ _LENT_REFS = {
 _NEWEST = ("rev-list", "--objects", "--quiet", "--missing=print", "--max-count=1", "--all")
 # No search for deltas: nearly all that is packed has one already.
 _PACK = ("pack-objects", "--quiet", "--non-empty", "--revs", "--all", "--window=0")
-_STRAYS = (
-    "rev-list", "--objects", "--filter=blob:none", "--max-count=1", "--alternate-refs", "--not", "--all",
-)  # fmt: skip
+_BEYOND = ("rev-list", "--objects", "--filter=blob:none", "--max-count=1")
+_MOST_STRANGE = 1000  # arguments of one git
 _SECONDS = 300.0
 
 
@@ -68,8 +67,7 @@ class BareClone:
     @property
     def _lent(self) -> dict[str, str]:
         # By the environment, not by --reference: a clone that was not finished does not name it either.
-        objects = str(self._loan / "objects")
-        return {"GIT_ALTERNATE_OBJECT_DIRECTORIES": objects, "GIT_NO_LAZY_FETCH": "1"}
+        return {**_lent_by(self._loan), "GIT_NO_LAZY_FETCH": "1"}
 
     def _borrow(self, cache: Path) -> bool:
         """Copy the mirror; False where there is none, or none that could help or be read."""
@@ -96,7 +94,7 @@ class BareClone:
         )
         (self._loan / "packed-refs").write_text(f"{refs}\n", errors="surrogateescape")
         loan = GitClient(self._loan, self.log, bare=True)
-        self._pack(loan, {"GIT_ALTERNATE_OBJECT_DIRECTORIES": str(kept.place / "objects")})
+        self._pack(loan, _lent_by(kept.place))
         loan.run("for-each-ref", "--format=%(objecttype)")  # fails where one leads to nothing
 
     def _made_with_loan(self) -> bool:
@@ -120,12 +118,13 @@ class BareClone:
 
     def _keep(self) -> None:
         """Make the clone's own what it has borrowed, and take away what its refs do not lead to."""
-        own = GitClient(self.place, self.log, bare=True)
-        limited = replace(own, config=_LENT_REFS, limits=GitLimits(_SECONDS))
-        strays = limited.run(*_STRAYS, environment=self._lent)
+        loan = GitClient(self._loan, self.log, bare=True)
+        own = GitClient(self.place, self.log, bare=True, limits=GitLimits(_SECONDS))
+        strange = sorted(_tips(loan) - _tips(own))
         for file in (self._loan / "objects" / "pack").iterdir():
             file.rename(self.place / "objects" / "pack" / file.name)
-        if strays:
+        many = len(strange) > _MOST_STRANGE
+        if many or (strange and own.run(*_BEYOND, *strange, "--not", "--all")):
             self._pack(own, {})
 
     def _clone(self, config: Mapping[str, str], environment: Mapping[str, str]) -> None:
@@ -151,6 +150,16 @@ class BareClone:
         for file in packs.glob("pack-*"):
             if file.stem != f"pack-{name}":
                 file.unlink()
+
+
+def _lent_by(repository: Path) -> dict[str, str]:
+    """Return the environment that lends the repository's objects; git reads a list there, with colons and quotes."""
+    quoted = str(repository / "objects").replace("\\", r"\\").replace('"', r"\"")
+    return {"GIT_ALTERNATE_OBJECT_DIRECTORIES": f'"{quoted}"'}
+
+
+def _tips(git: GitClient) -> set[str]:
+    return set(git.run("for-each-ref", "--format=%(objectname)").split())
 
 
 def _has_contents(kept: GitClient) -> bool:

@@ -34,7 +34,7 @@ FILES = {f"part{number}/file.txt": f"{number}\n" for number in range(60)}
 
 @pytest.fixture
 def cache(tmp_path: Path) -> Path:
-    return tmp_path / "cache"
+    return tmp_path / 'c:a"che'
 
 
 def watch(url: str, cache: Path, login: Credential | None = None) -> Path:
@@ -205,6 +205,8 @@ def test_a_commit_that_only_the_mirror_has_is_not_there(
 ) -> None:
     git("config", "uploadpack.allowFilter", str(filters).lower(), cwd=app.path("app"))
     mirror = watch(app.url("app"), cache)
+    bench.root = bench.root / 'a:"b\\c'  # Git reads its path out of a list
+    bench.root.mkdir()
     history.go_on(app)
     git("--git-dir=.", "cat-file", "-e", history.gone, cwd=mirror)
     with pytest.raises(TerminalStepError, match=f"has no commit '{history.gone}'"):
