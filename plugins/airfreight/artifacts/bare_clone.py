@@ -10,7 +10,7 @@ it, too, and so on without an end. What is lent is a copy, which was found whole
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -49,15 +49,24 @@ class BareClone:
     blobless: bool = False
     most_bytes: int = field(kw_only=True)
 
-    def make(self, cache: Path | None) -> None:
-        """Clone, with the help of the mirror in `cache` where that helps; raises ArtifactError."""
+    def make(self, cache: Path | None, check_fence: Callable[[], None]) -> None:
+        """Clone, with the help of the mirror in `cache` where that helps; raises ArtifactError.
+
+        `check_fence` is asked before a second try: what ended the first may have been an abort, which kills git once.
+        """
         with suppress(FileNotFoundError):
             shutil.rmtree(self._loan)
         try:
-            if not (cache and self._borrow(cache) and self._made_with_loan()):
-                self._clone({}, {})
+            if cache and self._mirror(cache).place.is_dir():
+                if self._made_from_mirror(cache):
+                    return
+                check_fence()
+            self._clone({}, {})
         finally:
             shutil.rmtree(self._loan, ignore_errors=True)
+
+    def _mirror(self, cache: Path) -> GitMirror:
+        return GitMirror.of(self.remote, cache.resolve(), self.log)
 
     @property
     def _loan(self) -> Path:
@@ -69,36 +78,12 @@ class BareClone:
         # By the environment, not by --reference: a clone that was not finished does not name it either.
         return {**_lent_by(self._loan), "GIT_NO_LAZY_FETCH": "1"}
 
-    def _borrow(self, cache: Path) -> bool:
-        """Copy the mirror; False where there is none, or none that could help or be read."""
-        mirror = GitMirror.of(self.remote, cache.resolve(), self.log)
-        if not mirror.place.is_dir():
-            return False
+    def _made_from_mirror(self, cache: Path) -> bool:
+        """Clone; False, with nothing left of it, where the mirror may be the reason that it does not work."""
         try:
-            private_folder(cache, *MIRRORS)
-            with mirror.reading(wait=False) as kept:
-                self._copy(kept)
+            self._borrow(cache)
         except (ArtifactError, OSError, SettingsError) as error:
-            self.log.debug("the mirror of %s is not used: %s", self.remote.url, error)
-            return False
-        return True
-
-    def _copy(self, kept: GitClient) -> None:
-        if not self.blobless and not _has_contents(kept):
-            raise StaleMirrorError("it holds no file contents")
-        refs = kept.run("for-each-ref", "--format=%(objectname) %(refname)")
-        if not refs:
-            raise StaleMirrorError("it holds nothing")
-        GitClient(self.place.parent, self.log).run(
-            "init", "--quiet", "--bare", "--template=", str(self._loan)
-        )
-        (self._loan / "packed-refs").write_text(f"{refs}\n", errors="surrogateescape")
-        loan = GitClient(self._loan, self.log, bare=True)
-        self._pack(loan, _lent_by(kept.place))
-        loan.run("for-each-ref", "--format=%(objecttype)")  # fails where one leads to nothing
-
-    def _made_with_loan(self) -> bool:
-        """Clone; False, with nothing left of it, where the loan may be the reason that it does not work."""
+            return self._given_up(error)
         try:
             self._clone(_LENT_REFS, self._lent)
         except (AuthenticationError, TransientError):
@@ -115,6 +100,25 @@ class BareClone:
         self.log.debug("%s is cloned without its mirror: %s", self.remote.url, error)
         shutil.rmtree(self.place, ignore_errors=True)
         return False
+
+    def _borrow(self, cache: Path) -> None:
+        private_folder(cache, *MIRRORS)
+        with self._mirror(cache).reading(wait=False) as kept:
+            self._copy(kept)
+
+    def _copy(self, kept: GitClient) -> None:
+        if not self.blobless and not _has_contents(kept):
+            raise StaleMirrorError("it holds no file contents")
+        refs = kept.run("for-each-ref", "--format=%(objectname) %(refname)")
+        if not refs:
+            raise StaleMirrorError("it holds nothing")
+        GitClient(self.place.parent, self.log).run(
+            "init", "--quiet", "--bare", "--template=", str(self._loan)
+        )
+        (self._loan / "packed-refs").write_text(f"{refs}\n", errors="surrogateescape")
+        loan = GitClient(self._loan, self.log, bare=True)
+        self._pack(loan, _lent_by(kept.place))
+        loan.run("for-each-ref", "--format=%(objecttype)")  # fails where one leads to nothing
 
     def _keep(self) -> None:
         """Make the clone's own what it has borrowed, and take away what its refs do not lead to."""

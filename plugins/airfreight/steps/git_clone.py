@@ -214,7 +214,7 @@ def _clone_bare(
         options.append("--config=http.sslVerify=false")
     most = context.settings.max_workspace_size
     clone = BareClone(remote, bare, context.log, options, config.blobless, most_bytes=most)
-    clone.make(context.settings.cache)
+    clone.make(context.settings.cache, context.check_fence)
 
 
 def _author(config: GitCloneConfig, context: StepContext) -> tuple[str, str]:
