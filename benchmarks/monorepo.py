@@ -2,29 +2,36 @@
 
     uv run python -m benchmarks.monorepo [COMMITS [WAREHOUSES]]
 
-Beside it, what as many blobless clones cost, one after the other, for three minutes at most. Both ask the same Git
-server on this machine, which counts.
+Then what a `git-clone` step costs without that mirror and with it; one with all file contents also where the server
+cannot leave them out, so that the mirror has them. At last what as many blobless clones as Warehouses cost, one after
+the other, for three minutes at most. All ask the same Git server on this machine, which counts.
 """
 
 from __future__ import annotations
 
 import asyncio
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from airfreight.model.subscription import GitSubscription
 from airfreight.sources.base import Access, SourceSettings
 from airfreight.sources.git import GitSource
+from airfreight.steps.base import StepSettings
+from airfreight.steps.git_clone import GitCloneConfig, GitCloneStep
+from airfreight.steps.trial import trial_context
 from tests.git_http import GitHttpServer, git
 
 FILES = 5
 CLONING_SECONDS = 180.0
+CLONES = 5
+"""How often each step runs; the median counts."""
 PUSHED = (7, 23)
 """The folders that the push changes."""
 
@@ -84,7 +91,7 @@ class Count:
 
     def row(self, what: str) -> str:
         numbers = f"{self.listings:8} {self.packs:7} {self.sent / 1000:12,.1f}"
-        return f"{what:34} {numbers} {self.seconds:9.2f} {self.cpu:8.2f}"
+        return f"{what:38} {numbers} {self.seconds:9.2f} {self.cpu:8.2f}"
 
 
 def processor_seconds() -> float:
@@ -127,6 +134,30 @@ def watch(server: GitHttpServer, warehouses: int, cache: Path) -> None:
     print(count.row("steady poll of all"))
 
 
+def clone_by_step(server: GitHttpServer, folder: Path, cache: Path | None, blobless: bool) -> Count:
+    """Return what one `git-clone` costs."""
+    folder.mkdir()
+    settings = StepSettings(allow_loopback=True, cache=cache)
+    context = replace(trial_context(folder), settings=settings)
+    given = {"repoURL": server.url("mono"), "checkout": [{"path": "src"}], "blobless": blobless}
+    with Count(server) as count:
+        GitCloneStep().run(GitCloneConfig.model_validate(given), context)
+    shutil.rmtree(folder)
+    return count
+
+
+def clone_by_steps(server: GitHttpServer, folder: Path, cache: Path, kind: str) -> None:
+    """Print what a `git-clone` of this kind costs without the mirror and with it, in turns."""
+    ways = {"": None, ", with the mirror": cache}
+    counts: dict[str, list[Count]] = {way: [] for way in ways}
+    for _ in range(CLONES):
+        for way, used in ways.items():
+            counts[way].append(clone_by_step(server, folder, used, kind == "blobless"))
+    for way, found in counts.items():
+        found.sort(key=lambda count: count.seconds)
+        print(found[len(found) // 2].row(f"git-clone, {kind}{way}"))
+
+
 def clone_all(server: GitHttpServer, warehouses: int, folder: Path) -> None:
     """Print what one blobless clone for each Warehouse costs."""
     done = 0
@@ -147,8 +178,14 @@ def main(commits: int, warehouses: int) -> None:
         git("repack", "-a", "-d", "--quiet", cwd=server.path("mono"))
         size = sum(pack.stat().st_size for pack in server.path("mono").glob("objects/pack/*.pack"))
         print(f"{commits} commits, {warehouses} Warehouses, {size / 1e6:.1f} MB packed")
-        print(f"{'':34} {'listings':>8} {'packs':>7} {'kB sent':>12} {'seconds':>9} {'CPU s':>8}")
+        print(f"{'':38} {'listings':>8} {'packs':>7} {'kB sent':>12} {'seconds':>9} {'CPU s':>8}")
         watch(server, warehouses, Path(base) / "cache")
+        for kind in ("blobless", "whole"):
+            clone_by_steps(server, Path(base) / "step", Path(base) / "cache", kind)
+        git("config", "uploadpack.allowFilter", "false", cwd=server.path("mono"))
+        watch(server, warehouses, Path(base) / "full")
+        clone_by_steps(server, Path(base) / "step", Path(base) / "full", "whole")
+        git("config", "uploadpack.allowFilter", "true", cwd=server.path("mono"))
         clone_all(server, warehouses, Path(base))
 
 

@@ -37,7 +37,9 @@ class TellingStep(EchoStep):
 
     def run(self, config: AnyConfig, context: StepContext) -> StepResult:
         text = context.redact(f"logged in with {(config.model_extra or {})['token']}")
-        return StepResult(output={"text": text, "terraform": context.settings.allow_terraform})
+        settings = context.settings
+        allowed = {"terraform": settings.allow_terraform, "cache": str(settings.cache)}
+        return StepResult(output={"text": text, **allowed})
 
 
 def test_a_step_can_hide_the_passwords_of_its_config_and_knows_what_is_allowed(
@@ -48,6 +50,7 @@ def test_a_step_can_hide_the_passwords_of_its_config_and_knows_what_is_allowed(
         json.dumps({"conn_type": "generic", "login": "robot", "password": "hunter2"}),
     )
     monkeypatch.setenv("AIRFLOW__AIRFREIGHT__ALLOW_TERRAFORM", "true")
+    monkeypatch.setenv("AIRFLOW__AIRFREIGHT__CACHE_FOLDER", "/seen")
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "secret.yaml").write_text(SECRET)
     registry = StepRegistry([TellingStep()])
@@ -66,4 +69,5 @@ def test_a_step_can_hide_the_passwords_of_its_config_and_knows_what_is_allowed(
     step = {"uses": "tell", "config": {"token": "${{ secret('cloud').password }}"}}
     engine = engine_for(WorkDirectory(tmp_path), lambda _: None)
     ended = engine.run(promotion(step), PromotionStatus())
-    assert ended.state["step-1"] == {"text": "logged in with ***", "terraform": True}
+    said = {"text": "logged in with ***", "terraform": True, "cache": "/seen"}
+    assert ended.state["step-1"] == said

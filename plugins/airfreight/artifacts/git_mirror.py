@@ -32,6 +32,8 @@ _FETCH = (
 # Not in the copy's own configuration: whoever reads it would ask the server for what is missing, object by object.
 _PARTIAL = {"remote.origin.promisor": "true", "remote.origin.partialclonefilter": "blob:none"}
 _CLONE = ("clone", "--quiet", "--bare", "--template=", "--filter=blob:none")
+MIRRORS = ("git", "mirrors")
+"""Where copies lie in the cache folder."""
 _FETCHED = "fetched"  # the packs that were there after the last fetch, with their sizes
 _MOST_PACKS = 50  # each fetch adds one, and each read opens them all
 _READ = GitLimits(seconds=300, output=1 << 25)  # several are held in memory at once, and as text
@@ -46,6 +48,12 @@ class GitMirror:
     key: str
     log: DebugLog
 
+    @classmethod
+    def of(cls, remote: GitRemote, cache: Path, log: DebugLog) -> GitMirror:
+        """Return the copy of `remote` for its login, made or not; `cache` is this machine's folder."""
+        user = remote.credential.username if remote.credential else ""
+        return cls(cache.joinpath(*MIRRORS), mirror_key(remote.url, user), log)
+
     @property
     def place(self) -> Path:
         """Where the bare repository lies, if there is one."""
@@ -59,13 +67,14 @@ class GitMirror:
             return 0
 
     @contextmanager
-    def reading(self) -> Iterator[GitClient]:
-        """Give a client that can only read what is there; meanwhile nobody takes the copy away.
+    def reading(self, *, wait: bool = True) -> Iterator[GitClient]:
+        """Give a client that can only read what is there; meanwhile nobody evicts the copy.
 
-        Raises StaleMirrorError where there is none.
+        Raises StaleMirrorError where there is none, and unless it may `wait` also where somebody takes it away.
         """
-        with _locked(self.root / f"{self.key}.use", fcntl.LOCK_SH):
-            if not self._is_whole():
+        how = fcntl.LOCK_SH if wait else fcntl.LOCK_SH | fcntl.LOCK_NB
+        with _locked(self.root / f"{self.key}.use", how) as held:
+            if not held or not self._is_whole():
                 raise StaleMirrorError("there is no whole mirror yet")
             self.touch()
             yield GitClient(self.place, self.log, bare=True, limits=_READ)

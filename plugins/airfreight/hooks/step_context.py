@@ -150,6 +150,7 @@ def _step_settings(settings: Settings, address: str) -> StepSettings:
         "expression_limits": settings.expression_limits(),
         "gate_look_interval": timedelta(seconds=settings.gate_look_interval),
         "roles": settings.user_roles(),
+        "cache": settings.cache(),
     }
     same = {field.name for field in fields(StepSettings)} - read.keys()
     return StepSettings(**read, **{name: getattr(settings, name) for name in same})

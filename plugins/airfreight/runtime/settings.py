@@ -59,8 +59,8 @@ class Settings:
     file contents."""
 
     git_mirror_expiry: int = 30 * 24 * 3600
-    """Seconds after which a mirror of a Git repository that no Warehouse wants is deleted. A month: a Warehouse that
-    rests need not begin again."""
+    """Seconds after which a mirror of a Git repository that no Warehouse and no git-clone wants is deleted. A month: a
+    Warehouse that rests need not begin again."""
 
     max_git_mirrors_size: int = 20 * 2**30
     """Bytes of all mirrors of Git repositories on one machine; those wanted longest ago go first. 20 GiB: a mirror has

@@ -19,7 +19,7 @@ from airfreight.artifacts.commits import DamagedMirrorError, StaleMirrorError
 from airfreight.artifacts.git import GitClient
 from airfreight.artifacts.git_access import GitRemote
 from airfreight.artifacts.git_limits import GitLimits
-from airfreight.artifacts.git_mirror import GitMirror, evict_mirrors, mirror_key
+from airfreight.artifacts.git_mirror import MIRRORS, GitMirror, evict_mirrors
 from airfreight.artifacts.git_refs import RemoteRefs, list_refs
 from airfreight.artifacts.private_folder import private_folder
 from airfreight.errors import ArtifactError, TransientError
@@ -53,8 +53,7 @@ class GitRepository:
         self._with_head = with_head
         self._cache = access.cache
         self._folder = access.cache / "git"
-        key = mirror_key(url, login.username if login else "")
-        self._mirror = GitMirror(self._folder / "mirrors", key, _log)
+        self._mirror = GitMirror.of(self._remote, self._cache, _log)
 
     @property
     def marks(self) -> Path:
@@ -124,7 +123,7 @@ class GitRepository:
         """
 
         def checked() -> T:
-            private_folder(self._cache, "git", "mirrors")
+            private_folder(self._cache, *MIRRORS)
             return call()
 
         try:

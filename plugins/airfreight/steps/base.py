@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 import httpx
@@ -148,6 +149,7 @@ class StepSettings:
     `github_push_max_revisions`, `github_push_verify_untrusted_commits`: see the step github-push.
     `gate_look_interval`: the least time between two looks of a step that waits for a person.
     `roles`: the ids of the users that have each role of the deployment.
+    `cache`: where this machine keeps mirrors of Git repositories; None where it keeps none.
     """
 
     allow_loopback: bool = False
@@ -165,6 +167,7 @@ class StepSettings:
     git_push_integration_policy: str = "AlwaysRebase"
     gate_look_interval: timedelta = timedelta(hours=1)
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    cache: Path | None = None
 
 
 def no_argocd() -> AbstractContextManager[Applications]:

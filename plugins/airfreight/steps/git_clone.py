@@ -10,7 +10,9 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from airfreight.artifacts.bare_clone import BareClone
 from airfreight.artifacts.git import GitClient, identity
+from airfreight.artifacts.git_access import GitRemote
 from airfreight.errors import NotFoundError, TerminalStepError
 from airfreight.steps.base import PromotionStep, StepConfig, StepContext, StepResult
 from airfreight.steps.git_signing import SigningKeys, signed
@@ -105,7 +107,7 @@ class GitCloneStep(PromotionStep[GitCloneConfig]):
             _free_place(context, checkout.path)
         with step_errors():
             bare.parent.mkdir(exist_ok=True)
-            _clone_bare(GitClient(bare.parent, context.log, remote), bare, config, context)
+            _clone_bare(remote, bare, config, context)
             git = GitClient(bare, context.log, remote, bare=True)
             own = (config.author and config.author.signing_key) or ""
             self._keys.keep(bare, own)
@@ -203,14 +205,16 @@ class _CheckoutRun:
         return self._git.remote.url if self._git.remote else "the repository"
 
 
-def _clone_bare(git: GitClient, bare: Path, config: GitCloneConfig, context: StepContext) -> None:
+def _clone_bare(
+    remote: GitRemote, bare: Path, config: GitCloneConfig, context: StepContext
+) -> None:
     name, email = _author(config, context)
     options = [f"--config=user.name={name}", f"--config=user.email={email}"]
-    if config.blobless:
-        options.append("--filter=blob:none")
     if config.insecure_skip_tls_verify:
         options.append("--config=http.sslVerify=false")
-    git.run("clone", "--quiet", "--bare", *options, "--", config.repo_url, str(bare))
+    most = context.settings.max_workspace_size
+    clone = BareClone(remote, bare, context.log, options, config.blobless, most_bytes=most)
+    clone.make(context.settings.cache, context.check_fence)
 
 
 def _author(config: GitCloneConfig, context: StepContext) -> tuple[str, str]:
