@@ -22,10 +22,11 @@ class Sent:
 
 @dataclass(frozen=True)
 class Asked:
-    """A request that came: its path with the query, and its headers by names in lower case."""
+    """A request that came: its path with the query, its headers by names in lower case, and what a POST brought."""
 
     path: str
     headers: Mapping[str, str]
+    body: bytes = b""
 
 
 class DocumentServer(Serving):
@@ -57,7 +58,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
-        sent = self.documents.answer(Asked(self.path, headers))
+        body = self.rfile.read(int(headers.get("content-length", 0)))
+        sent = self.documents.answer(Asked(self.path, headers, body))
         self.send_response(sent.status)
         for name, value in sent.headers.items():
             self.send_header(name, value)
@@ -67,6 +69,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         for piece in [whole] if whole is not None else sent.body:
             self.wfile.write(bytes(piece))
+
+    do_POST = do_GET
 
     def handle(self) -> None:
         try:

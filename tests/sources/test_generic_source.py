@@ -102,6 +102,16 @@ FAULTS = {
         {"trackingURL": "sqlite:///mlflow.db", "model": "churn"},
         "config.trackingURL: expected a URL that begins with https:// or http://, without a query",
     ),
+    "an Airflow without a scheme": (
+        "dag-bundle",
+        {"airflowURL": "airflow.example.com", "bundle": "etl"},
+        "config.airflowURL: expected a URL that begins with https:// or http://, without a query",
+    ),
+    "an Airflow's bundle that nobody names": (
+        "dag-bundle",
+        {"airflowURL": "https://airflow.example.com", "bundle": ""},
+        "config.bundle: expected to have at least 1 character",
+    ),
     "an object elsewhere": (
         "object",
         {"url": "https://example.com/a.csv"},

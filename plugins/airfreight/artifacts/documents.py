@@ -104,7 +104,8 @@ class _Wanted:
     query: str
     limit: int
     headers: Mapping[str, str]
-    missing: tuple[int, ...]
+    missing: tuple[int, ...] = (404,)
+    success: tuple[int, ...] = (200,)
 
 
 class DocumentClient:
@@ -130,12 +131,30 @@ class DocumentClient:
 
         Messages name `url`, and not the query. `missing` are the answers that mean that there is no such document.
         """
+        async with self._faults(url):
+            return await self._follow(_Wanted(url, query, limit, dict(headers or {}), missing))
+
+    async def post_login(self, url: str, body: Mapping[str, str], *, limit: int) -> Document:
+        """Send a login as JSON and return what the server gives for it, at most `limit` bytes; follows no redirect."""
+        if not self._may_send_login(url):
+            raise AuthenticationError(_only_over_https(url))
+        async with self._faults(url):
+            wanted = _Wanted(url, "", limit, {"Accept-Encoding": "gzip"}, success=(200, 201))
+            request = self._http.build_request("POST", url, headers=wanted.headers, json=dict(body))
+            response = await self._http.send(request, stream=True, follow_redirects=False)
+            try:
+                return await self._read(response, wanted, sent_login=True)
+            finally:
+                await response.aclose()
+
+    @asynccontextmanager
+    async def _faults(self, url: str) -> AsyncIterator[None]:
+        """Bound the time for `url`, and raise what goes wrong as an ArtifactError."""
         if "@" in urlsplit(url).netloc:
             raise ArtifactError("a URL with a login in it is not asked; make a Connection instead")
         try:
             async with asyncio.timeout(self._seconds):
-                wanted = _Wanted(url, query, limit, dict(headers or {}), missing)
-                return await self._follow(wanted)
+                yield
         except TimeoutError:
             raise TransientError(f"{url} took longer than {self._seconds:g} s") from None
         except RefusedError as error:
@@ -154,6 +173,8 @@ class DocumentClient:
             request = self._http.build_request("GET", target, headers=headers)
             response = await self._http.send(request, stream=True, follow_redirects=False)
             try:
+                if response.status_code == httpx.codes.NOT_MODIFIED:
+                    return None
                 if response.next_request is None:
                     return await self._read(response, wanted, sent_login=bool(sent))
                 target = _checked_target(wanted.url, target, response.next_request.url)
@@ -164,19 +185,19 @@ class DocumentClient:
     def _login(self, url: str) -> dict[str, str]:
         """Return the header that logs in; a password without a user name is a token."""
         credential = self._egress.credential
-        secure = url.lower().startswith("https://") or self._egress.allow_credentials_over_http
-        if credential is None or not secure or not credential.password:
+        if credential is None or not self._may_send_login(url) or not credential.password:
             return {}
         if not credential.username:
             return {"Authorization": f"Bearer {credential.password}"}
         pair = f"{credential.username}:{credential.password}".encode()
         return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
 
+    def _may_send_login(self, url: str) -> bool:
+        return url.lower().startswith("https://") or self._egress.allow_credentials_over_http
+
     async def _read(
         self, response: httpx.Response, wanted: _Wanted, *, sent_login: bool
-    ) -> Document | None:
-        if response.status_code == httpx.codes.NOT_MODIFIED:
-            return None
+    ) -> Document:
         self._check(response, wanted, sent_login=sent_login)
         encoding = encoding_of(response, wanted.url)
         body = bytearray()
@@ -202,7 +223,7 @@ class DocumentClient:
             raise TransientError(
                 f"{url} answered HTTP {status}", float(wait) if wait.isdecimal() else None
             )
-        if status != httpx.codes.OK:
+        if status not in wanted.success:
             raise ArtifactError(f"{url} answered HTTP {status}")
 
     def _why_no_login(self, url: str, status: int, sent_login: bool) -> str:
@@ -212,9 +233,7 @@ class DocumentClient:
             return f"{url} asks for a login (HTTP {status}); make a Connection for it"
         if url.lower().startswith("https://"):
             return f"{url} leads to another host, which asks for a login (HTTP {status}); none goes there"
-        return (
-            f"{url} asks for a login over plain http; use https, or set allow_credentials_over_http"
-        )
+        return _only_over_https(url)
 
 
 @asynccontextmanager
@@ -233,6 +252,10 @@ async def egress_client(egress: Egress) -> AsyncIterator[httpx.AsyncClient]:
         allow_loopback=egress.allow_loopback, timeout=_PATIENCE, context=context
     ) as http:
         yield http
+
+
+def _only_over_https(url: str) -> str:
+    return f"{url} asks for a login over plain http; use https, or set allow_credentials_over_http"
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:

@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from airfreight.model.kinds import EntryPoint, KindRegistry
+from airfreight.sources.dag_bundle import DagBundleKind
 from airfreight.sources.dbt_project import DbtProjectKind
 from airfreight.sources.kind import SubscriptionConfig, SubscriptionKind
 from airfreight.sources.mlflow_model import MlflowModelKind
@@ -34,7 +35,7 @@ class SubscriptionRegistry(KindRegistry[SubscriptionKind[Any]]):
 
 def builtin_kinds() -> tuple[SubscriptionKind[Any], ...]:
     """Return one of each kind that comes with Airfreight."""
-    return (DbtProjectKind(), MlflowModelKind(), ObjectKind(), PypiKind())
+    return (DagBundleKind(), DbtProjectKind(), MlflowModelKind(), ObjectKind(), PypiKind())
 
 
 @cache
