@@ -81,6 +81,15 @@ async def test_nobody_is_led_from_https_to_http(server: DocumentServer, tmp_path
     assert server.asked == []
 
 
+async def test_a_date_after_which_to_come_back_is_passed_on(server: DocumentServer) -> None:
+    over = {"Retry-After": "Thu, 01 Jan 2026 00:00:00 GMT"}
+    server.answers["/page"] = Sent(status=429, headers=over)
+    async with document_client(Egress(allow_loopback=True)) as client:
+        with pytest.raises(TransientError) as caught:
+            await client.get(f"{server.url}/page", limit=1000)
+    assert caught.value.retry_after == 0
+
+
 async def test_a_server_that_is_not_there_may_be_tried_again() -> None:
     with DocumentServer() as server:
         gone = server.url

@@ -199,7 +199,17 @@ def test_what_may_pass_counts_towards_the_threshold(slack: SlackServer, answer: 
         send(at_channel(SLACK, BOT), slack.url, channel=TO_SLACK, message="hi")
 
 
-@pytest.mark.parametrize(("asked", "wait"), [("30", 30), ("1", 10), ("9999", 300)])
+@pytest.mark.parametrize(
+    ("asked", "wait"),
+    [
+        ("30", 30),
+        ("1", 10),
+        ("9999", 300),
+        ("9" * 400, 300),
+        ("Thu, 01 Jan 2026 00:00:00 GMT", 10),
+    ],
+    ids=["seconds", "too few", "too many", "without end", "a date that is over"],
+)
 def test_a_limit_of_slack_is_waited_out(slack: SlackServer, asked: str, wait: int) -> None:
     slack.answers.append((429, {"Retry-After": asked}, b""))
     result = send(at_channel(SLACK, BOT), slack.url, channel=TO_SLACK, message="hi")

@@ -12,12 +12,14 @@ import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
 from airfreight.artifacts.guarded_async_http import guarded_async_client
+from airfreight.artifacts.retry_after import retry_seconds
 from airfreight.artifacts.tls import certificate_fault, tls_context
 from airfreight.artifacts.unpacking import Unpacker, encoding_of
 from airfreight.errors import (
@@ -219,10 +221,8 @@ class DocumentClient:
         if status in wanted.missing:
             raise NotFoundError(f"{url}: not found")
         if status == httpx.codes.TOO_MANY_REQUESTS or status >= 500:
-            wait = response.headers.get("retry-after", "")
-            raise TransientError(
-                f"{url} answered HTTP {status}", float(wait) if wait.isdecimal() else None
-            )
+            wait = retry_seconds(response.headers.get("retry-after", ""), datetime.now(UTC))
+            raise TransientError(f"{url} answered HTTP {status}", wait)
         if status not in wanted.success:
             raise ArtifactError(f"{url} answered HTTP {status}")
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 
 from airfreight.artifacts.guarded_http import send_following
+from airfreight.artifacts.retry_after import retry_seconds
 from airfreight.errors import ArtifactError, AuthenticationError, TransientError
 
 SLACK = "https://slack.com/api"
@@ -48,9 +50,8 @@ def post_message(
     except httpx.HTTPError as error:
         raise TransientError(f"Slack did not answer: {type(error).__name__}") from None
     if response.status_code == 429 or response.status_code >= 500:
-        wait = response.headers.get("retry-after", "")
-        asked = float(wait) if wait.isdecimal() else None
-        raise TransientError(f"Slack answered HTTP {response.status_code}", asked)
+        wait = retry_seconds(response.headers.get("retry-after", ""), datetime.now(UTC))
+        raise TransientError(f"Slack answered HTTP {response.status_code}", wait)
     return _timestamp(response)
 
 

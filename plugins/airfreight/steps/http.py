@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from airfreight.artifacts.guarded_http import send_following
-from airfreight.artifacts.oci.protocol import retry_seconds
+from airfreight.artifacts.retry_after import retry_seconds
 from airfreight.errors import ExpressionError, RetryableStepError, TerminalStepError
 from airfreight.expr.gotext import plain_json
 from airfreight.expr.limits import Limits, Meter

@@ -68,6 +68,9 @@ def ask(hosting: HostingClient) -> Any:
         pytest.param(429, {"Retry-After": "0"}, {}, 1, id="at least a second"),
         pytest.param(429, {"Retry-After": "9999999"}, {}, 3600, id="at most an hour"),
         pytest.param(429, {"Retry-After": "soon"}, {}, 60, id="a time that is none"),
+        pytest.param(
+            429, {"Retry-After": "Tue, 14 Nov 2023 22:14:50 GMT"}, {}, 90, id="429 says until when"
+        ),
         pytest.param(503, {"Retry-After": "90"}, {}, 90, id="maintenance with a time"),
     ],
 )

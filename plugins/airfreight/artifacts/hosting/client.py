@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ import httpx
 
 from airfreight.artifacts.guarded_http import send_following
 from airfreight.artifacts.hosting.protocol import Answer, Call, Exchange, HostingService, Pause
+from airfreight.artifacts.retry_after import retry_seconds
 from airfreight.artifacts.unpacking import body_of
 from airfreight.errors import (
     ArtifactError,
@@ -158,8 +160,9 @@ class HostingClient:
             return None
         wait = _USUAL_WAIT
         reset = headers.get("x-ratelimit-reset") or headers.get("ratelimit-reset") or ""
-        if asked.isdecimal():
-            wait = float(asked)
+        told = retry_seconds(asked, datetime.fromtimestamp(self.now(), UTC))
+        if told is not None:
+            wait = told
         elif reset.isdecimal():
             wait = float(reset) - self.now()
         return min(max(wait, 1.0), _LONGEST_WAIT)

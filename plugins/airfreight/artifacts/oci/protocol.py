@@ -9,7 +9,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -73,17 +72,6 @@ def is_this_machine(host: str) -> bool:
         return ipaddress.ip_address(name.strip("[]")).is_loopback
     except ValueError:
         return False
-
-
-def retry_seconds(header: str, now: datetime) -> float | None:
-    """Read ``Retry-After``: seconds, or a date, which is never in the past; None where it is neither."""
-    if header.isascii() and header.isdecimal():
-        return float(header)
-    try:
-        moment = parsedate_to_datetime(header).astimezone(UTC)
-    except (ValueError, OverflowError):  # some moments of the year 9999 are none in UTC
-        return None
-    return max(0.0, (moment - now).total_seconds())
 
 
 @dataclass(frozen=True)

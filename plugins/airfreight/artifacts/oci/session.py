@@ -19,6 +19,7 @@ import httpx
 from airfreight.artifacts.oci import protocol
 from airfreight.artifacts.oci.logins import Actions, Login, Logins
 from airfreight.artifacts.oci.pace import Pace
+from airfreight.artifacts.retry_after import retry_seconds
 from airfreight.artifacts.tls import certificate_fault
 from airfreight.artifacts.unpacking import async_body_of
 from airfreight.errors import (
@@ -287,7 +288,7 @@ def _check_status(answer: Answer, where: str, expected: tuple[int, ...]) -> None
             raise NotFoundError(f"{where}: there is no such repository")
         raise NotFoundError(f"{where}: not found ({path})")
     if status == httpx.codes.TOO_MANY_REQUESTS or status >= 500:
-        wait = protocol.retry_seconds(answer.headers.get("retry-after", ""), datetime.now(UTC))
+        wait = retry_seconds(answer.headers.get("retry-after", ""), datetime.now(UTC))
         raise TransientError(f"{where} answered HTTP {status}", wait)
     if status not in expected:
         raise ArtifactError(f"{where} answered HTTP {status}")
