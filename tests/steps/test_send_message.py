@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import logging
 import threading
@@ -177,6 +178,11 @@ TERMINAL = {
     "login": (refusal("invalid_auth"), "check the token in the channel's Connection"),
     "no JSON": ((200, {}, b"<html>"), "HTTP 200 with no JSON of its form"),
     "another form": ((404, {}, []), "HTTP 404 with no JSON of its form"),
+    "nested without end": ((200, {}, b"[" * 200_000), "HTTP 200 with no JSON of its form"),
+    "too much, packed": (
+        (200, {"Content-Encoding": "gzip"}, gzip.compress(bytes(2**21))),
+        "127.0.0.1 sent more than 1048576 bytes",
+    ),
 }
 
 

@@ -60,6 +60,19 @@ def body_of(response: httpx.Response) -> Iterator[bytes]:
     unpacker.check_end()
 
 
+def read_whole(response: httpx.Response, most: int) -> bytes:
+    """Return the unpacked body and close the answer; raises ArtifactError where it has more than `most` bytes."""
+    content = bytearray()
+    try:
+        for piece in body_of(response):
+            content += piece
+            if len(content) > most:
+                raise ArtifactError(f"{response.url.host} sent more than {most} bytes")
+    finally:
+        response.close()
+    return bytes(content)
+
+
 async def async_body_of(response: httpx.Response) -> AsyncIterator[bytes]:
     """Yield the same from an asynchronous client."""
     who = response.url.host

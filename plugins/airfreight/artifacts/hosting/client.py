@@ -16,7 +16,7 @@ import httpx
 from airfreight.artifacts.guarded_http import send_following
 from airfreight.artifacts.hosting.protocol import Answer, Call, Exchange, HostingService, Pause
 from airfreight.artifacts.retry_after import retry_seconds
-from airfreight.artifacts.unpacking import body_of
+from airfreight.artifacts.unpacking import read_whole
 from airfreight.errors import (
     ArtifactError,
     AuthenticationError,
@@ -109,7 +109,7 @@ class HostingClient:
                     json=call.body,
                 )
                 response = send_following(client, request)
-                return response, _read(response)
+                return response, read_whole(response, _MOST_BYTES)
         except RefusedError as error:
             raise SettingsError(str(error)) from None
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):
@@ -203,18 +203,6 @@ def _send(exchange: Exchange[T], answer: Answer) -> Call | Pause:
         return exchange.send(answer)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError):
         raise ArtifactError("the service's answer is not of the form that it documents") from None
-
-
-def _read(response: httpx.Response) -> bytes:
-    content = bytearray()
-    try:
-        for chunk in body_of(response):
-            content += chunk
-            if len(content) > _MOST_BYTES:
-                raise ArtifactError(f"{response.url.host} sent more than {_MOST_BYTES} bytes")
-    finally:
-        response.close()
-    return bytes(content)
 
 
 def _parse(content: bytes) -> tuple[Any, bool]:
