@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 from croniter import CroniterError, croniter
 
-from airfreight.errors import ExpressionError
+from airfreight.errors import ExpressionError, Location, Problem
 from airfreight.expr.limits import DEFAULT_LIMITS
 from airfreight.expr.program import compile_expression
 from airfreight.manifests.findings import Findings
-from airfreight.manifests.nodes import Path
+from airfreight.manifests.nodes import Document, Path
 from airfreight.manifests.pipelines import PIPELINE
 from airfreight.manifests.resources import Resource
 from airfreight.manifests.shapes import read_model
@@ -20,6 +20,7 @@ from airfreight.manifests.subscriptions import (
     manifest_path,
     typed_subscriptions,
 )
+from airfreight.model.subscription import Subscription
 from airfreight.model.warehouse import Warehouse
 from airfreight.steps.functions import declared
 
@@ -59,6 +60,18 @@ def read_warehouse(resource: Resource) -> Warehouse:
             name=resource.name, annotations=annotations, subscriptions=()
         )
     return warehouse
+
+
+def read_subscription(entry: object) -> tuple[Subscription | None, tuple[Problem, ...]]:
+    """Return an entry of `spec.subscriptions` that stands alone, as a Warehouse reads it, and what is wrong with it.
+
+    It is None where it has errors; the problems have fields of a Warehouse, and no places.
+    """
+    nowhere = Location("subscription")
+    document = Document(nowhere.file, nowhere, {"spec": {"subscriptions": [entry]}}, {}, {}, "")
+    found = Findings(document)
+    warehouse = read_warehouse(Resource("Warehouse", "subscription", {}, {}, found))
+    return next(iter(warehouse.subscriptions), None), tuple(found.problems)
 
 
 def _annotations(resource: Resource) -> dict[str, str]:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import cached_property
 from typing import Any, NoReturn
 
 from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue
 from airflow.sdk.exceptions import AirflowFailException
-from pydantic import ValidationError
 
-from airfreight.errors import AirfreightError, AuthenticationError, SettingsError
+from airfreight.errors import AirfreightError, AuthenticationError, Problem, SettingsError
 from airfreight.hooks.configuration import read_settings
 from airfreight.hooks.repository import RepositoryHook, access_of
+from airfreight.manifests.warehouses import read_subscription
 from airfreight.model.subscription import Subscription
 from airfreight.runtime.discovery import find_news
 from airfreight.runtime.token_connections import Repository
-from airfreight.sources.catalogue import faults_of, read_source
+from airfreight.sources.catalogue import source_of
 from airfreight.triggers.artifact import ArtifactTrigger
 
 
@@ -26,7 +27,8 @@ class WarehouseSensor(BaseSensorOperator):
 
     A Warehouse's own DAG needs none of it: there a watcher waits while no run is open, and `FreightSensor` looks once.
 
-    :param subscription: an entry of `spec.subscriptions`, such as ``{"image": {"repoURL": "ghcr.io/acme/shop"}}``.
+    :param subscription: an entry of `spec.subscriptions` as a manifest has it, such as
+        ``{"image": {"repoURL": "ghcr.io/acme/shop"}}``.
     :param repository_conn_id: id of the Connection that opens the repository; empty for an anonymous visit.
     :param after: version (tag, commit, chart's version) that is known already, ``tag@digest`` for a tag that moves;
         empty: the first look may find it.
@@ -52,7 +54,6 @@ class WarehouseSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Return the artifact, or wait for it."""
-        self._check()
         if not self.deferrable:
             return super().execute(context)
         found = self.poke(context)
@@ -76,24 +77,28 @@ class WarehouseSensor(BaseSensorOperator):
         return PokeReturnValue(is_done=artifact is not None, xcom_value=artifact)
 
     async def _look(self) -> dict[str, Any] | None:
-        source = read_source(self.subscription)
+        source = source_of(self._wanted)
         repository = Repository(source.credential_kind, source.credential_url, project="")
         credential = RepositoryHook(self.repository_conn_id, repository).get_conn()
         return await find_news(source, access_of(credential, read_settings()), self.after)
 
-    def _check(self) -> None:
-        try:
-            faults = list(faults_of(Subscription.model_validate(self.subscription)))
-        except ValidationError as error:
-            raise AirflowFailException(f"subscription: {error}") from None
-        if faults:
-            listed = "; ".join(f"{'.'.join(map(str, f.field))}: {f.message}" for f in faults)
-            raise AirflowFailException(f"subscription: {listed}")
+    @cached_property
+    def _wanted(self) -> Subscription:
+        """What the manifest's form means; what it warns of is logged once."""
+        subscription, problems = read_subscription(self.subscription)
+        told = [_told(problem) for problem in problems]
+        if subscription is None:
+            raise AirflowFailException("; ".join(told))
+        for warning in told:
+            self.log.warning("%s", warning)
+        return subscription
 
     def _defer(self) -> NoReturn:
         self.defer(
             trigger=ArtifactTrigger(
-                subscription=self.subscription,
+                subscription=self._wanted.model_dump(
+                    mode="json", by_alias=True, exclude_defaults=True
+                ),
                 repository_conn_id=self.repository_conn_id,
                 after=self.after,
                 poke_interval=self.poke_interval,
@@ -102,3 +107,8 @@ class WarehouseSensor(BaseSensorOperator):
             timeout=timedelta(seconds=self.timeout),
         )
         raise AssertionError("defer does not return")
+
+
+def _told(problem: Problem) -> str:
+    field = problem.field.replace("spec.subscriptions[0]", "subscription", 1)
+    return f"{field}: {problem.message}" + (f" ({problem.hint})" if problem.hint else "")
