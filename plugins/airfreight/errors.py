@@ -26,7 +26,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 
 class AirfreightError(Exception):
@@ -114,6 +114,10 @@ class VersionError(AirfreightError):
 class ArtifactError(AirfreightError):
     """A registry or repository did not give what was asked."""
 
+    def reworded(self, message: str) -> Self:
+        """Return the same error with another message."""
+        return type(self)(message)
+
 
 class AuthenticationError(ArtifactError):
     """The login was refused."""
@@ -129,6 +133,10 @@ class TransientError(ArtifactError):
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         self.retry_after = retry_after
         super().__init__(message)
+
+    def reworded(self, message: str) -> Self:
+        """Return the same error with another message."""
+        return type(self)(message, self.retry_after)
 
 
 class StepError(AirfreightError):

@@ -50,13 +50,14 @@ async def test_a_subscription_without_anything_is_named():
 
 
 async def test_what_fails_fails_the_whole_look_and_all_of_it_is_told():
-    down = FakeSource("r.example/down", fault=TransientError("the registry is down"))
+    down = FakeSource("r.example/down", fault=TransientError("the registry is down", 7.0))
     gone = FakeSource("r.example/gone", fault=NotFoundError("there is no such repository"))
     with pytest.raises(
         TransientError,
         match=r"^r.example/down: the registry is down; r.example/gone: there is no such repository$",
-    ):
+    ) as caught:
         await discover([IMAGES, down, gone], no_access)
+    assert caught.value.retry_after == 7
 
 
 async def test_a_refused_login_is_told_apart():

@@ -179,7 +179,9 @@ class GitClient:
             except FileNotFoundError:
                 raise SettingsError("the program git is not installed on this machine") from None
             except ArtifactError as error:
-                raise type(error)(f"git {arguments[0]}{self._where} was ended: {error}") from None
+                raise error.reworded(
+                    f"git {arguments[0]}{self._where} was ended: {error}"
+                ) from None
             said = "\n".join([stderr, *access.problems])
         outcome = GitOutcome(status, stdout, self._clean(said))
         self.log.debug(

@@ -85,12 +85,12 @@ async def discover(
     answers = await asyncio.gather(
         *(_look(source, access_to, as_of, limit) for source in sources), return_exceptions=True
     )
-    faults = [answer for answer in answers if isinstance(answer, BaseException)]
-    for fault in faults:
-        if not isinstance(fault, ArtifactError):
-            raise fault
+    for answer in answers:
+        if isinstance(answer, BaseException) and not isinstance(answer, ArtifactError):
+            raise answer
+    faults = [answer for answer in answers if isinstance(answer, ArtifactError)]
     if faults:
-        raise type(faults[0])("; ".join(str(fault) for fault in faults))
+        raise faults[0].reworded("; ".join(str(fault) for fault in faults))
     return Discovery(tuple(answer for answer in answers if isinstance(answer, Look)))
 
 
@@ -102,7 +102,7 @@ async def _look(
         wanted = source.discovery_limit if limit is None else limit
         return Look(source, await source.discover(access, limit=wanted, as_of=as_of))
     except ArtifactError as error:
-        raise type(error)(f"{source.url}: {error}") from error
+        raise error.reworded(f"{source.url}: {error}") from error
 
 
 def content_of(origin: FreightOrigin, artifacts: Sequence[Artifact]) -> FreightContent:

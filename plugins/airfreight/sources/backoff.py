@@ -46,7 +46,8 @@ class Backoff:
         failure = self._failures.get(key)
         if failure and self._clock() < failure.until:
             left = failure.until - self._clock()
-            raise _again(failure.error, f"; it is asked again in {left:.0f} s") from failure.error
+            again = f"{failure.error}; it is asked again in {left:.0f} s"
+            raise failure.error.reworded(again) from failure.error
         try:
             yield
         except ArtifactError as error:
@@ -63,9 +64,3 @@ class Backoff:
         self._failures[key] = _Failure(error, times, until)
         while len(self._failures) > _MOST_KEPT:
             del self._failures[next(iter(self._failures))]
-
-
-def _again(error: ArtifactError, addition: str) -> ArtifactError:
-    if isinstance(error, TransientError):
-        return TransientError(f"{error}{addition}", error.retry_after)
-    return type(error)(f"{error}{addition}")
