@@ -54,7 +54,7 @@ FAULTS = {
     "a package that is none": (
         "pypi",
         {"package": "../secrets"},
-        "config.package: expected to match pattern '^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$'",
+        "config.package: expected a text that matches ^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$",
     ),
     "a semver constraint": (
         "pypi",
@@ -74,7 +74,7 @@ FAULTS = {
     "no boolean": (
         "pypi",
         {"package": "dbt-core", "preReleases": "maybe"},
-        "config.preReleases: expected a valid boolean, unable to interpret input",
+        "config.preReleases: expected true or false, found a string",
     ),
     "a repository that starts programs": (
         "dbt-project",
@@ -95,7 +95,7 @@ FAULTS = {
     "no model": (
         "mlflow-model",
         {"trackingURL": "https://mlflow.example.com", "model": ""},
-        "config.model: expected to have at least 1 character",
+        "config.model: string should have at least 1 character",
     ),
     "a tracking server that is a database": (
         "mlflow-model",
@@ -110,7 +110,7 @@ FAULTS = {
     "an Airflow's bundle that nobody names": (
         "dag-bundle",
         {"airflowURL": "https://airflow.example.com", "bundle": ""},
-        "config.bundle: expected to have at least 1 character",
+        "config.bundle: string should have at least 1 character",
     ),
     "an object elsewhere": (
         "object",
@@ -130,7 +130,7 @@ FAULTS = {
     "a region that is none": (
         "object",
         {"url": "s3://data/models", "region": "eu.evil.example/"},
-        "config.region: expected to match pattern '^[a-z0-9-]*$'",
+        "config.region: expected a text that matches ^[a-z0-9-]*$",
     ),
 }
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from airfreight.errors import NotFoundError, RefusedError
-from airfreight.manifests.findings import suggest
 from airfreight.manifests.project import LoadedProject
+from airfreight.model.suggestions import suggest
 
 DeclaredT = TypeVar("DeclaredT")
 

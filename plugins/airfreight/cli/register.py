@@ -14,9 +14,9 @@ from typing import Any
 from airfreight.cli.api import AirflowApi, AssetInfo
 from airfreight.cli.directory import Directory, Place
 from airfreight.errors import NotFoundError, RefusedError
-from airfreight.manifests.findings import suggest
 from airfreight.model.freight import Freight, FreightOrigin
 from airfreight.model.naming import metadata_asset
+from airfreight.model.suggestions import suggest
 from airfreight.runtime.availability import Registers
 from airfreight.runtime.records import Hold
 from airfreight.runtime.stage_register import StageRegister

@@ -16,9 +16,11 @@ from airfreight.errors import ExpressionError
 from airfreight.expr.limits import DEFAULT_LIMITS
 from airfreight.expr.program import compile_expression
 from airfreight.expr.templates import holds_expression
-from airfreight.manifests.findings import Findings, suggest
+from airfreight.manifests.findings import Findings
 from airfreight.manifests.nodes import Path
-from airfreight.manifests.shapes import expectation, follows, models_in
+from airfreight.manifests.shapes import models_in
+from airfreight.model.expectations import expectation, follows
+from airfreight.model.suggestions import suggest
 from airfreight.steps.base import BareExpression, PromotionStep, read_config
 from airfreight.steps.functions import declared
 
@@ -92,7 +94,7 @@ def _explain(
         return
     if details["type"] == _MISSING:
         here = (*here, details["loc"][-1])
-    found.error(here, *expectation(here, details))
+    found.error(here, *expectation(details))
 
 
 def _place(steps: Iterable[str | int], config: Any) -> Path:

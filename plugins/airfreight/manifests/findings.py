@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
 from airfreight.errors import Location, Problem
 from airfreight.manifests.nodes import Document, Path, brief
-
-# Comparing takes time by the product of lengths and counts; nobody mistypes a name that is longer.
-_LONGEST_COMPARED = 100
-_MOST_COMPARED = 200
 
 
 def dotted(path: Path) -> str:
@@ -27,17 +21,6 @@ def dotted(path: Path) -> str:
         else:
             text += f"[{part!r}]"
     return text.removeprefix(".")
-
-
-def suggest(word: str, known: Iterable[str]) -> str:
-    """Return a hint that names the known word nearest to `word`, or nothing where none is near."""
-    names = sorted(name for name in known if len(name) <= _LONGEST_COMPARED)
-    if len(word) > _LONGEST_COMPARED or len(names) > _MOST_COMPARED:
-        return ""
-    near = difflib.get_close_matches(word, names, n=1) or [
-        name for name in names if name.lower() == word.lower()
-    ]
-    return f"did you mean {near[0]!r}?" if near else ""
 
 
 @dataclass

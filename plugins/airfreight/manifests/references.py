@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
-from airfreight.manifests.findings import Findings, suggest
+from airfreight.manifests.findings import Findings
 from airfreight.manifests.kinds import Manifest
 from airfreight.manifests.nodes import Path
 from airfreight.manifests.pipelines import PIPELINE, Pipeline, find_edges
@@ -21,6 +21,7 @@ from airfreight.model.naming import (
 )
 from airfreight.model.project import ProjectConfig
 from airfreight.model.stage import PromotionTask, Stage, Step
+from airfreight.model.suggestions import suggest
 from airfreight.model.warehouse import Warehouse
 
 MOST_STAGES = 100

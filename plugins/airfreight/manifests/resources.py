@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airfreight.manifests.findings import Findings, suggest
+from airfreight.manifests.findings import Findings
 from airfreight.manifests.nodes import Document, Path
+from airfreight.model.suggestions import suggest
 
 KARGO = "kargo.akuity.io/v1alpha1"
 KARGO_ENTERPRISE = f"ee.{KARGO}"

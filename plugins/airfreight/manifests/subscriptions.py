@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from airfreight.manifests.findings import Findings, suggest
+from airfreight.manifests.findings import Findings
 from airfreight.manifests.nodes import Path
 from airfreight.model.subscription import Subscription
+from airfreight.model.suggestions import suggest
 from airfreight.model.urls import normalize_chart, normalize_git, normalize_image
 from airfreight.sources.catalogue import faults_of, generic_kinds
 

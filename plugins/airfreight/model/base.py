@@ -16,6 +16,8 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+VARIABLE_NAME = r"^[a-zA-Z_]\w*$"
+LABEL_OPERATOR = "^(In|NotIn|Exists|DoesNotExist)$"
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
 _LONGEST_SECONDS = 2**63 / 1e9  # Go counts nanoseconds in 64 bits
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
@@ -59,7 +61,7 @@ def none_to_empty(value: Any) -> Any:
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Name = Annotated[str, AfterValidator(kubernetes_name)]
-VariableName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_]\w*$")]
+VariableName = Annotated[str, StringConstraints(pattern=VARIABLE_NAME)]
 
 
 class Variable(Model):
@@ -76,7 +78,7 @@ class LabelRequirement(Model):
     """One row of Kubernetes' `matchExpressions`."""
 
     key: str
-    operator: str = Field(pattern="^(In|NotIn|Exists|DoesNotExist)$")
+    operator: str = Field(pattern=LABEL_OPERATOR)
     values: tuple[str, ...] = ()
 
     def matches(self, labels: dict[str, str]) -> bool:

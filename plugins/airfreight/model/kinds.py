@@ -6,7 +6,6 @@ service what uses its kinds and nothing else, and a name that is taken is notice
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from traceback import walk_tb
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from airfreight.errors import SettingsError
+from airfreight.model.suggestions import suggest
 
 
 class Kind(Protocol):
@@ -134,6 +134,5 @@ class KindRegistry(Generic[KindT]):
         """Say why `find` gave nothing for `kind`, with the nearest name where none is so called."""
         if kind in self._unusable:
             return self._unusable[kind]
-        near = difflib.get_close_matches(kind, self.kinds, n=1)
-        suggestion = f"; did you mean {near[0]!r}?" if near else ""
-        return f"{self.noun} {kind!r} is not registered{suggestion}"
+        hint = suggest(kind, self.kinds)
+        return f"{self.noun} {kind!r} is not registered" + (f"; {hint}" if hint else "")

@@ -8,6 +8,8 @@ from pydantic import AwareDatetime, BeforeValidator, Field
 
 from airfreight.model.base import Model, none_to_empty
 
+IMAGE_REPOSITORY = r"^[\w.-]+(:\d+)?(/[\w.-]+)*$"
+CHART_REPOSITORY = r"^(https?|oci)://"
 Patterns = Annotated[tuple[str, ...], BeforeValidator(none_to_empty)]
 DiscoveryLimit = Annotated[int, Field(ge=1, le=100)]
 
@@ -15,7 +17,7 @@ DiscoveryLimit = Annotated[int, Field(ge=1, le=100)]
 class ImageSubscription(Model):
     """A repository of container images and the rule that picks from it."""
 
-    repo_url: str = Field(alias="repoURL", pattern=r"^[\w.-]+(:\d+)?(/[\w.-]+)*$")
+    repo_url: str = Field(alias="repoURL", pattern=IMAGE_REPOSITORY)
     image_selection_strategy: Literal["SemVer", "Lexical", "NewestBuild", "Digest"] = "SemVer"
     strict_semvers: bool = True
     constraint: str = ""
@@ -51,7 +53,7 @@ class GitSubscription(Model):
 class ChartSubscription(Model):
     """A Helm chart in a classic repository (``https://…`` and `name`) or in a registry (``oci://…``)."""
 
-    repo_url: str = Field(alias="repoURL", pattern=r"^(https?|oci)://")
+    repo_url: str = Field(alias="repoURL", pattern=CHART_REPOSITORY)
     name: str = ""
     semver_constraint: str = ""
     insecure_skip_tls_verify: bool = Field(default=False, alias="insecureSkipTLSVerify")

@@ -14,7 +14,8 @@ from pydantic_core import ErrorDetails
 
 from airfreight.errors import RetryableStepError, TerminalStepError
 from airfreight.manifests.nodes import brief
-from airfreight.manifests.shapes import expectation, field_at
+from airfreight.manifests.shapes import field_at
+from airfreight.model.expectations import expectation
 from airfreight.model.promotion import InflatedStep, StepExecution, StepStatus
 from airfreight.model.waiting import Event, Person
 from airfreight.runtime.workspace import size_of
@@ -136,7 +137,7 @@ def _faults(error: ValidationError, kind: PromotionStep[Any], redact: Callable[[
 def _fault(details: ErrorDetails, kind: PromotionStep[Any], redact: Callable[[str], str]) -> str:
     """Name a field, what was expected of it and what it was evaluated to, unless it is one that nobody shows."""
     place = details["loc"] or ("config",)
-    text, _ = expectation(place, details)
+    text, _ = expectation(details)
     field = field_at(kind.config_type, details["loc"])
     if details["type"] not in _TOLD and (field is None or field.repr):
         text += _shown(details["input"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import AsyncGenerator, Hashable, Iterator
 from contextlib import aclosing
@@ -13,8 +12,10 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from airfreight.errors import AirfreightError, ArtifactError, SettingsError
+from airfreight.model.expectations import expectation, follows
 from airfreight.model.freight import GenericArtifact
 from airfreight.model.subscription import GenericSubscription
+from airfreight.model.suggestions import suggest
 from airfreight.sources.backoff import Backoff
 from airfreight.sources.base import Access, Discovered, Fault, Found, Rejected
 from airfreight.sources.custom import SubscriptionRegistry
@@ -32,8 +33,8 @@ def check(subscription: GenericSubscription, kinds: SubscriptionRegistry) -> Ite
     try:
         _read_config(kind, subscription.config)
     except ValidationError as error:
-        for details in error.errors(include_url=False):
-            yield _fault(kind, details)
+        errors = error.errors(include_url=False)
+        yield from (_fault(kind, details) for details in errors if not follows(details, errors))
     except Exception as error:
         message = f"the check of its config raised {type(error).__name__}"
         yield Fault(("config",), message, "this is a fault of the kind")
@@ -45,26 +46,16 @@ def _read_config(kind: SubscriptionKind[Any], config: dict[str, Any]) -> Any:
 
 def _fault(kind: SubscriptionKind[Any], details: ErrorDetails) -> Fault:
     place = ("config", *details["loc"])
-    if details["type"] == "missing":
-        return Fault(place, "required field is missing")
-    if details["type"] == "extra_forbidden":
-        fields = [info.alias or name for name, info in kind.config_type.model_fields.items()]
-        near = difflib.get_close_matches(str(place[-1]), fields, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else ""
-        return Fault(place, f"subscription kind {kind.kind!r} has no such field", hint)
-    # The value is not shown: it may hold a login.
-    raised = details.get("ctx", {}).get("error")
-    return Fault(place, str(raised) if raised else _expected(details["msg"]))
+    if details["type"] != "extra_forbidden":
+        return Fault(place, *expectation(details))
+    fields = [info.alias or name for name, info in kind.config_type.model_fields.items()]
+    message = f"subscription kind {kind.kind!r} has no such field"
+    return Fault(place, message, suggest(str(place[-1]), fields))
 
 
 def _told(subscription: GenericSubscription, fault: Fault) -> str:
     place = ".".join(str(part) for part in (subscription.kind, *fault.field))
     return f"{place}: {fault.message}" if fault.field else fault.message
-
-
-def _expected(message: str) -> str:
-    text = message.replace("Input should be", "expected").replace("String should", "expected to")
-    return text[:1].lower() + text[1:]
 
 
 class GenericSource:

@@ -27,14 +27,20 @@ EITHER = "expected either file, or name and value"
         ({"dir": "d", "vars": [{"name": "a"}]}, f"vars.0: {EITHER}"),
         ({"dir": "d", "vars": [{"value": "a"}]}, f"vars.0: {EITHER}"),
         ({"dir": "d", "vars": [{"file": "a", "value": "b"}]}, f"vars.0: {EITHER}"),
-        ({"dir": "d", "vars": [{"name": "1", "value": "b"}]}, "vars.0.name: expected a letter"),
+        (
+            {"dir": "d", "vars": [{"name": "1", "value": "b"}]},
+            "vars.0.name: expected a text that matches",
+        ),
         (
             {"dir": "d", "vars": [{"name": "a", "value": 1.2}]},
             "vars.0.value: expected a string, found a number",
         ),
         ({"dir": "d", "env": [{"name": "A"}]}, "env.0.value: required field is missing"),
         ({"dir": "d", "env": [{"value": "A"}]}, "env.0.name: required field is missing"),
-        ({"dir": "d", "env": [{"name": "A B", "value": ""}]}, "env.0.name: expected a letter"),
+        (
+            {"dir": "d", "env": [{"name": "A B", "value": ""}]},
+            "env.0.name: expected a text that matches",
+        ),
         (
             {"dir": "d", "env": [{"name": "A", "value": "\0"}]},
             "env.0.value: expected a text that matches",
@@ -55,7 +61,7 @@ def test_a_bad_config_fails_the_step(
     [
         ("tf-plan", {"out": ""}, "out: string should have at least 1 character"),
         ("tf-apply", {"plan": ""}, "plan: string should have at least 1 character"),
-        ("tf-output", {"name": "-json"}, "name: expected a letter"),
+        ("tf-output", {"name": "-json"}, "name: expected a text that matches"),
         ("tf-output", {"sensitive": "perhaps"}, "sensitive: expected true or false"),
     ],
 )
