@@ -87,6 +87,8 @@ class DiskCache:
                 pass
 
     def _open(self) -> sqlite3.Connection:
+        # For each call anew, half a millisecond beside requests of several: a connection that is kept may not be used
+        # after a fork, and goes on with a file that another process has removed as damaged.
         private_folder(self._file.parent)
         # Made here first, so that nobody else can read it.
         os.close(os.open(self._file, os.O_CREAT | os.O_RDWR, 0o600))
