@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from airfreight.artifacts.documents import Egress
+from airfreight.artifacts.objects import Storage
 from airfreight.errors import ArtifactError, AuthenticationError, NotFoundError
 from airfreight.model.credential import Credential
 from airfreight.model.subscription import GenericSubscription
@@ -95,6 +98,24 @@ async def test_the_objects_below_a_prefix_that_meet_the_pattern_are_taken(
     assert [rejected.name for rejected in seen.rejected] == ["readme.md"]
     yesterday = datetime.now(UTC) - timedelta(days=1)
     assert names(await found(one, tmp_path, yesterday)) == []
+
+
+async def test_a_prefix_with_too_many_objects_is_refused(
+    s3: tuple[str, Any],
+) -> None:
+    from moto.core import DEFAULT_ACCOUNT_ID
+    from moto.s3.models import s3_backends
+
+    endpoint, client = s3
+    client.put_object(Bucket="data", Key="thousands/0", Body=b"a")
+    keys = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets["data"].keys
+    for number in range(3000):  # in place of as many requests
+        one = copy.copy(keys["thousands/0"])
+        one.name = f"thousands/{number}"
+        keys[one.name] = one
+    egress = Egress(LOGIN, allow_loopback=True, allow_credentials_over_http=True)
+    with pytest.raises(ArtifactError, match="holds more than 1000 objects; make the prefix longer"):
+        await Storage("s3://data/thousands", endpoint, "us-east-1", most=1000).list(egress)
 
 
 FAULTS = {

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from airfreight.artifacts.documents import Egress
 from airfreight.artifacts.guarded_http import checked_addresses
+from airfreight.artifacts.object_answers import AnswerBudget
 from airfreight.artifacts.oci.protocol import read_moment
 from airfreight.errors import (
     ArtifactError,
@@ -83,26 +84,30 @@ class Storage:
         if self.scheme == "file":
             return self._list_files()
         self._check_endpoint(egress)
-        return asyncio.run(self._list(self._filesystem(egress)))
+        budget = AnswerBudget()
+        return asyncio.run(self._list(self._filesystem(egress, budget), budget))
 
-    async def _list(self, filesystem: Any) -> dict[str, Any]:
+    async def _list(self, filesystem: Any, budget: AnswerBudget) -> dict[str, Any]:
         try:
             async with asyncio.timeout(_SECONDS):
                 return await self._list_pages(filesystem)
         except TimeoutError:
             raise TransientError(f"{self.url} was not listed within {_SECONDS:g} s") from None
+        except Exception as error:
+            if budget.is_spent:
+                raise ArtifactError(
+                    f"{self.url}: the storage sent more than a list of {self.most} objects needs; "
+                    "make the prefix longer"
+                ) from None
+            raise self._fault(error) from None
 
     async def _list_pages(self, filesystem: Any) -> dict[str, Any]:
+        is_s3 = self.scheme == "s3"
+        session = await (filesystem.set_session() if is_s3 else filesystem._set_session())
         try:
-            is_s3 = self.scheme == "s3"
-            session = await (filesystem.set_session() if is_s3 else filesystem._set_session())
-            try:
-                found = await (self._find_s3(filesystem) if is_s3 else self._find_gs(filesystem))
-            finally:
-                await session.close()
-        except Exception as error:
-            raise self._fault(error) from None
-        return found
+            return await (self._find_s3(filesystem) if is_s3 else self._find_gs(filesystem))
+        finally:
+            await session.close()
 
     def _base(self) -> str:
         parts = urlsplit(self.url)
@@ -150,7 +155,7 @@ class Storage:
                 "use https, or set allow_credentials_over_http"
             )
 
-    def _filesystem(self, egress: Egress) -> Any:
+    def _filesystem(self, egress: Egress, budget: AnswerBudget) -> Any:
         plain: dict[str, Any] = {
             "asynchronous": True,
             "skip_instance_cache": True,
@@ -161,18 +166,19 @@ class Storage:
             if self.scheme == "s3":
                 from s3fs import S3FileSystem
 
-                return S3FileSystem(**plain, **self._s3(egress))
+                return S3FileSystem(**plain, **self._s3(egress, budget))
             # The one that gcsfs registers asks Google over gRPC first of which type a bucket is, whatever the endpoint.
             from gcsfs.core import GCSFileSystem
 
-            return GCSFileSystem(**plain, token=self._gcs_token(egress))
+            session = {"response_class": budget.response()}
+            return GCSFileSystem(**plain, token=self._gcs_token(egress), session_kwargs=session)
         except ImportError:
             extra = _EXTRAS[self.scheme]
             raise SettingsError(
                 f"{self.url} needs the package {extra}; install it into the environment of every component"
             ) from None
 
-    def _s3(self, egress: Egress) -> dict[str, Any]:
+    def _s3(self, egress: Egress, budget: AnswerBudget) -> dict[str, Any]:
         login = egress.credential
         client = {"region_name": self.region} if self.region else {}
         return {
@@ -184,6 +190,7 @@ class Storage:
                 "connect_timeout": 10,
                 "read_timeout": 20,
                 "retries": {"max_attempts": 2},
+                "http_session_cls": budget.session(),
             },
         }
 
