@@ -8,7 +8,6 @@ import select
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -16,27 +15,10 @@ from airfreight.artifacts.commits import read_log
 from airfreight.artifacts.git import GitClient, GitOutcome
 from airfreight.artifacts.git_limits import GitLimits
 from airfreight.errors import ArtifactError
+from tests.git_trees import tree_of_paths
 
 LOG = logging.getLogger(__name__)
 MIB = 1 << 20
-
-
-def plumbing(place: Path, *arguments: str, given: str = "") -> str:
-    command = ["git", "-C", str(place), *arguments]
-    return subprocess.run(
-        command, input=given, capture_output=True, text=True, check=True
-    ).stdout.strip()
-
-
-def tree_of_paths(place: Path, levels: int) -> str:
-    """Make a commit of 10 ** `levels` paths, out of as many objects as it has levels; return its id."""
-    plumbing(place, "init", "--quiet", "--bare")
-    named = "100644 blob " + plumbing(place, "hash-object", "-w", "--stdin")
-    for _ in range(levels):
-        rows = "".join(f"{named}\t{digit}\n" for digit in range(10))
-        named = "040000 tree " + plumbing(place, "mktree", given=rows)
-    who = ("-c", "user.name=a", "-c", "user.email=a@example.com")
-    return plumbing(place, *who, "commit-tree", named.split()[-1], "-m", "bomb")
 
 
 def test_a_commit_that_names_endless_paths_costs_no_more_memory_than_is_allowed(tmp_path):
@@ -47,7 +29,8 @@ def test_a_commit_that_names_endless_paths_costs_no_more_memory_than_is_allowed(
     # And no StaleMirrorError: another fetch would not help.
     assert type(caught.value) is ArtifactError
     assert str(caught.value) == (
-        f"git log was ended: it needed more than {96 * MIB} bytes of memory"
+        f"git log was ended: it needed more than {96 * MIB} bytes of memory; the setting "
+        "max_git_memory may allow more"
     )
     assert [commit.subject for commit in read_log(git, tip, 1, paths=False)] == ["bomb"]
 

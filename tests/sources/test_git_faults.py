@@ -25,6 +25,7 @@ from airfreight.sources.git import GitSource
 from tests.certificates import private_authority
 from tests.git_http import GitHttpServer, git
 from tests.git_ssh import GitSshServer
+from tests.git_trees import tree_of_paths
 from tests.sources.watched import SETTINGS, Watched, subscribe, within
 
 PASSWORD = "s3cret/ü+token"
@@ -215,6 +216,19 @@ async def test_a_repository_beyond_the_size_of_all_mirrors_is_told(filled: Watch
         "The disk may be full, or the repository larger than the setting max_git_mirrors_size"
     )
     assert await filled.taken() == ["big", "one"]
+
+
+async def test_a_commit_that_needs_more_memory_than_the_setting_allows_is_told(
+    filled: Watched,
+) -> None:
+    bare = filled.server.path("app")
+    git("update-ref", "refs/heads/main", tree_of_paths(bare, levels=6), cwd=bare)
+    little = filled.at(settings=within(SETTINGS, max_git_memory=128 * 2**20))
+    message = await told(little, include_paths=("glob:nothing/**",))
+    assert message == (
+        f"git log was ended: it needed more than {128 * 2**20} bytes of memory; the setting "
+        "max_git_memory may allow more"
+    )
 
 
 def test_a_program_that_prints_too_much_is_ended(tmp_path: Path) -> None:

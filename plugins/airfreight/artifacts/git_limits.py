@@ -80,7 +80,9 @@ def run_limited(
                 raise
         said = _text(os.pread(errors.fileno(), _ERROR_BYTES, 0))
     if process.returncode and _NO_MEMORY.search(said):
-        raise ArtifactError(f"it needed more than {limits.memory} bytes of memory")
+        raise ArtifactError(
+            f"it needed more than {limits.memory} bytes of memory; the setting max_git_memory may allow more"
+        )
     return process.returncode, _text(output).removesuffix("\n"), said
 
 

@@ -15,7 +15,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from airfreight.artifacts.commits import StaleMirrorError
@@ -67,8 +67,8 @@ class GitMirror:
             return 0
 
     @contextmanager
-    def reading(self, *, wait: bool = True) -> Iterator[GitClient]:
-        """Give a client that can only read what is there; meanwhile nobody evicts the copy.
+    def reading(self, memory: int = _READ.memory, *, wait: bool = True) -> Iterator[GitClient]:
+        """Give a client that can only read what is there, in so many bytes; meanwhile nobody evicts the copy.
 
         Raises StaleMirrorError where there is none, and unless it may `wait` also where somebody takes it away.
         """
@@ -77,7 +77,8 @@ class GitMirror:
             if not held or not self._is_whole():
                 raise StaleMirrorError("there is no whole mirror yet")
             self.touch()
-            yield GitClient(self.place, self.log, bare=True, limits=_READ)
+            limits = replace(_READ, memory=memory)
+            yield GitClient(self.place, self.log, bare=True, limits=limits)
 
     def refresh(
         self, remote: GitRemote, limits: GitLimits, *, known: int, since: float, anew: bool = False

@@ -46,13 +46,15 @@ class RemoteRefs:
         return cls(**document)
 
 
-def list_refs(remote: GitRemote, log: DebugLog, seconds: float, *, with_head: bool) -> RemoteRefs:
+def list_refs(
+    remote: GitRemote, log: DebugLog, limits: GitLimits, *, with_head: bool
+) -> RemoteRefs:
     """Ask the server; raises ArtifactError.
 
     `with_head` also asks for the default branch. It makes servers list every other ref too, such as those of pull
     requests, which git then leaves out: so only for who needs it.
     """
-    git = GitClient(Path("/"), log, remote, limits=GitLimits(seconds))
+    git = GitClient(Path("/"), log, remote, limits=limits)
     kinds = () if with_head else ("--heads", "--tags")
     patterns = ("HEAD", f"{_BRANCH}*", f"{_TAG}*") if with_head else ()
     listing = git.run("ls-remote", "--quiet", *kinds, "--", remote.url, *patterns)

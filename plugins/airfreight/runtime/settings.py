@@ -66,6 +66,10 @@ class Settings:
     """Bytes of all mirrors of Git repositories on one machine; those wanted longest ago go first. 20 GiB: a mirror has
     no file contents, a big repository's some hundred megabytes."""
 
+    max_git_memory: int = 2**31
+    """Bytes of memory that one git that looks at a repository for a Warehouse may take. 2 GiB: a history of a million
+    commits needs less, and who may push could make it need all there is."""
+
     github_push_max_revisions: int = 10
     """Commits that one step github-push makes anew through GitHub's API. 10, as in Kargo: each is a request, and a
     longer range mostly means a wrong target branch."""
@@ -295,6 +299,7 @@ _BOUNDS: Final[Mapping[str, tuple[float, float]]] = {
     "git_fetch_timeout": (1, 10**6),
     "git_mirror_expiry": (3600, 10**9),
     "max_git_mirrors_size": (2**20, 10**13),
+    "max_git_memory": (2**26, 10**12),
     "image_registry_rate_limit": (1, 10_000),
     "image_registry_concurrency": (1, 1000),
     "repository_backoff": (1, 86400),

@@ -39,6 +39,7 @@ class SourceSettings:
     git_fetch_timeout: float = 1800.0
     git_mirror_expiry: int = 30 * 24 * 3600
     max_git_mirrors_size: int = 20 * 2**30
+    max_git_memory: int = 2**31
     expression_limits: Limits = DEFAULT_LIMITS
 
     @classmethod

@@ -81,14 +81,15 @@ class DbtProjectKind(SubscriptionKind[DbtProjectConfig]):
         """Ask for the branch's head, and read the manifest where that is another than the last."""
         remote, settings = _remote(config, access), access.settings
         loop = asyncio.get_running_loop()
-        poll = GitLimits(settings.git_poll_timeout, _MOST_OUTPUT)
+        memory = settings.max_git_memory
+        poll = GitLimits(settings.git_poll_timeout, _MOST_OUTPUT, memory=memory)
         head = partial(head_of, remote, config.branch, _LOG, poll)
         sha = await loop.run_in_executor(NETWORK, head)
         key = (config.repo_url, config.path, sha)
         project = self._known.get(key)
         if project is None:
             size = settings.max_git_mirrors_size
-            fetch = GitLimits(settings.git_fetch_timeout, _MOST_OUTPUT, size)
+            fetch = GitLimits(settings.git_fetch_timeout, _MOST_OUTPUT, size, memory)
             read = partial(read_project, remote, sha, config.path, _LOG, fetch)
             project = await loop.run_in_executor(NETWORK, read)
             if len(self._known) >= _KEPT:

@@ -62,9 +62,10 @@ class GitRepository:
 
     async def look(self) -> RemoteRefs:
         """Ask the server for branches and tags."""
-        seconds = self._settings.git_poll_timeout
+        settings = self._settings
+        limits = GitLimits(settings.git_poll_timeout, memory=settings.max_git_memory)
         return await self.blocking(
-            NETWORK, lambda: list_refs(self._remote, _log, seconds, with_head=self._with_head)
+            NETWORK, lambda: list_refs(self._remote, _log, limits, with_head=self._with_head)
         )
 
     async def read(
@@ -88,7 +89,7 @@ class GitRepository:
         raise TransientError("the repository changes faster than it can be read")
 
     def _read(self, refs: RemoteRefs, reader: Callable[[GitClient, RemoteRefs], T]) -> T:
-        with self._mirror.reading() as git:
+        with self._mirror.reading(self._settings.max_git_memory) as git:
             return reader(git, refs)
 
     async def _refresh(self, known: int, *, anew: bool) -> None:
@@ -99,7 +100,11 @@ class GitRepository:
 
     def _fetch(self, known: int, started: float, anew: bool) -> bool:
         settings = self._settings
-        limits = GitLimits(settings.git_fetch_timeout, file=settings.max_git_mirrors_size)
+        limits = GitLimits(
+            settings.git_fetch_timeout,
+            file=settings.max_git_mirrors_size,
+            memory=settings.max_git_memory,
+        )
         done = self._mirror.refresh(self._remote, limits, known=known, since=started, anew=anew)
         if done and self._mirror.generation() != known:
             expiry = settings.git_mirror_expiry
