@@ -20,7 +20,7 @@ import httpx
 
 from airfreight.artifacts.guarded_async_http import guarded_async_client
 from airfreight.artifacts.retry_after import retry_seconds
-from airfreight.artifacts.tls import certificate_fault, tls_context
+from airfreight.artifacts.tls import tls_context, untrusted_certificate
 from airfreight.artifacts.unpacking import Unpacker, encoding_of
 from airfreight.errors import (
     ArtifactError,
@@ -270,10 +270,7 @@ def _checked_target(url: str, current: httpx.URL, target: httpx.URL) -> httpx.UR
 
 def _unanswered(url: str, error: httpx.HTTPError) -> ArtifactError:
     """Return what `error` means; httpx's own text may hold a login."""
-    if fault := certificate_fault(error):
-        return ArtifactError(
-            f"{urlsplit(url).netloc} has a certificate that is not trusted: {fault}; "
-            "where a private authority signed it, put the authority's own into `ca_certificate` of the "
-            "Connection's extra"
-        )
-    return TransientError(f"{urlsplit(url).netloc} did not answer: {type(error).__name__}")
+    where = urlsplit(url).netloc
+    return untrusted_certificate(where, error) or TransientError(
+        f"{where} did not answer: {type(error).__name__}"
+    )

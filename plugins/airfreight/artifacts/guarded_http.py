@@ -47,16 +47,22 @@ _KEPT_HEADERS = frozenset(
 
 
 def guarded_client(
-    *, allow_loopback: bool, timeout: float, verify: bool = True, proxy: str | None = None
+    *,
+    allow_loopback: bool,
+    timeout: float,
+    verify: bool = True,
+    authority: str = "",
+    proxy: str | None = None,
 ) -> httpx.Client:
     """Make a client that refuses link-local, loopback and metadata addresses with RefusedError.
 
     `timeout` is in seconds and counts from now for all that the client does, slow bodies included.
     `allow_loopback` opens this machine, never link-local or metadata. The environment's proxies are not used; with
     `proxy` the proxy's address is the one checked, as it makes the connections. Redirects: `send_following`.
+    `authority` is the one that is trusted, in PEM, in place of the machine's; raises ArtifactError where it is none.
     """
     backend = _GuardedBackend(allow_loopback, time.monotonic() + timeout)
-    context = tls_context(verify=verify)
+    context = tls_context(verify=verify, authority=authority)
     transport = httpx.HTTPTransport(verify=context, proxy=proxy, trust_env=False)
     transport._pool._network_backend = backend
     return httpx.Client(transport=transport, timeout=timeout, trust_env=False)

@@ -28,10 +28,13 @@ def tls_context(*, verify: bool = True, authority: str = "") -> ssl.SSLContext:
     return httpx.create_ssl_context(verify=verify, trust_env=False)
 
 
-def certificate_fault(error: BaseException | None) -> str:
-    """Return why a certificate is not trusted where that is behind `error`, else nothing."""
+def untrusted_certificate(where: str, error: BaseException | None) -> ArtifactError | None:
+    """Return what is to be said of the server `where`, if behind `error` is that its certificate is not trusted."""
     while error is not None:
         if isinstance(error, ssl.SSLCertVerificationError):
-            return str(error.verify_message)
+            return ArtifactError(
+                f"{where} has a certificate that is not trusted: {error.verify_message}; where a private authority "
+                "signed it, put the authority's own into `ca_certificate` of the Connection's extra"
+            )
         error = error.__cause__ or error.__context__
-    return ""
+    return None

@@ -100,7 +100,8 @@ async def open_place(
 ) -> AsyncIterator[Place]:
     """Give the repository of a reference, with the project's login for it; all ends after so many `seconds`."""
     credential = context.credentials.find(reference.kind, reference.credential_url)
-    with context.http(timeout=seconds, verify=verify) as guarded:
+    authority = credential.ca_certificate if credential else ""
+    with context.http(timeout=seconds, verify=verify, authority=authority) as guarded:
         transport = _Guarded(guarded, patience=_PATIENCE)
         async with httpx.AsyncClient(transport=transport, trust_env=False) as http:
             client = RegistryClient(

@@ -66,9 +66,10 @@ def client_of(
     verify: bool,
 ) -> HostingClient:
     """Return the client for `service`; `verify` says whether its certificate is checked."""
+    authority = login.ca_certificate if login else ""
     return HostingClient(
         service=service,
-        http=partial(context.http, timeout=_REQUEST_TIMEOUT, verify=verify),
+        http=partial(context.http, timeout=_REQUEST_TIMEOUT, verify=verify, authority=authority),
         credential=login,
         allow_credentials_over_http=context.settings.allow_credentials_over_http,
         sleep=sleep,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -22,6 +23,7 @@ from airfreight.errors import (
     TransientError,
 )
 from airfreight.model.credential import Credential
+from tests.certificates import private_authority
 from tests.git_http import GitHttpServer
 from tests.steps.pull_requests.play import NUMBERS, REPOSITORIES, body
 
@@ -258,3 +260,20 @@ def test_this_machine_is_reached_only_where_the_setting_opens_it(tmp_path: Any) 
             with pytest.raises(kind) as raised:
                 ask(HostingClient(service, http))
             assert ("allow_loopback" in str(raised.value)) is not allowed
+
+
+def test_a_private_authority_is_trusted_where_the_connection_names_it(tmp_path: Path) -> None:
+    authority, tls = private_authority(tmp_path)
+    with GitHttpServer(tmp_path / "git", tls=tls) as server:
+        server.api = lambda *_: (200, body("gitlab/open"))
+        url = server.url("shop/gitops")
+        where = url.removeprefix("https://").partition("/")[0]
+        reach = partial(guarded_client, allow_loopback=True, timeout=20)
+        service = service_of(url, "gitlab")
+        with pytest.raises(ArtifactError) as raised:
+            ask(HostingClient(service, reach, LOGIN))
+        assert ask(HostingClient(service, partial(reach, authority=authority), LOGIN)).number == 14
+    assert str(raised.value) == (
+        f"gitlab at {where} has a certificate that is not trusted: unable to get local issuer certificate; where a "
+        "private authority signed it, put the authority's own into `ca_certificate` of the Connection's extra"
+    )

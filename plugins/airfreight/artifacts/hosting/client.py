@@ -16,6 +16,7 @@ import httpx
 from airfreight.artifacts.guarded_http import send_following
 from airfreight.artifacts.hosting.protocol import Answer, Call, Exchange, HostingService, Pause
 from airfreight.artifacts.retry_after import retry_seconds
+from airfreight.artifacts.tls import untrusted_certificate
 from airfreight.artifacts.unpacking import read_whole
 from airfreight.errors import (
     ArtifactError,
@@ -115,6 +116,8 @@ class HostingClient:
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):
             raise ArtifactError(f"{self._where} has an address that cannot be asked") from None
         except httpx.HTTPError as error:
+            if untrusted := untrusted_certificate(self._where, error):
+                raise untrusted from None
             # httpx's own text may hold a URL.
             raise TransientError(f"{self._where} did not answer: {type(error).__name__}") from None
 
