@@ -148,6 +148,10 @@ class Stack:
         """SIGKILL one component (such as ``scheduler``) with every process below it, its tasks included."""
         self._children[name].kill()
 
+    def retire(self, name: str, grace: float) -> None:
+        """End one component as its operator would; a scheduler waits `grace` seconds at most for the tasks it runs."""
+        stop_all([self._children.pop(name)], grace)
+
     def restart(self, name: str, extra_env: Mapping[str, str] | None = None) -> None:
         """Start one component again, killing it first where it still runs.
 

@@ -17,15 +17,19 @@ from tests.live.world import World
 # Seconds for one test, so that one that hangs ends the run; each wait in it ends much sooner.
 LONGEST = 1200
 
-# These end schedulers, delete what is finished, or look at all that is left: nothing else may run then. They are the
+# These kill schedulers, delete what is finished, or look at all that is left: nothing else may run then. They are the
 # last, in this order. To end a triggerer harms nobody: another goes on with what it watched.
-ALONE = ("test_survival", "test_side_by_side", "test_clean", "test_secrets")
+ALONE = ("test_survival", "test_clean", "test_secrets")
+
+# One counts polls, the other starts a second triggerer, which polls as well: never at the same time.
+APART = ("test_side_by_side", "test_watchers")
 
 # These take minutes and begin first.
 LONG = (
+    "test_side_by_side",
+    "test_watchers",
     "test_lock",
     "test_path",
-    "test_watchers",
     "test_changes",
     "test_pipelines",
     "test_taken_over",
@@ -50,11 +54,12 @@ def pytest_configure_node(node: Any) -> None:
 
 
 class ByModule(LoadScopeScheduling):
-    """Gives a process whole modules, and all that are alone to one process."""
+    """Gives a process whole modules, and those of ALONE and of APART to one process each."""
 
     def _split_scope(self, nodeid: str) -> str:
         module = Path(nodeid.partition("::")[0]).stem
-        return "alone" if module in ALONE else module
+        together = (names[0] for names in (ALONE, APART) if module in names)
+        return next(together, module)
 
 
 @pytest.hookimpl(optionalhook=True)

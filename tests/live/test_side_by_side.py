@@ -16,7 +16,7 @@ def doubled(world: World) -> Iterator[World]:
     others = [world.stack.start_another(name) for name in ("scheduler", "triggerer")]
     yield world
     for name in others:
-        world.stack.kill(name)
+        world.stack.retire(name, grace=120)
 
 
 def test_the_path_and_ten_discoveries_give_one_run_a_freight(doubled: World) -> None:
