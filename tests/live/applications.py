@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 from tests.live.world import World, eventually
+from tests.repeating import repeating
 
 
 def add_application(
@@ -31,24 +30,17 @@ def carry_out(
     world.argocd.finish(name=application, syncResult={"revision": tip})
 
 
-@contextmanager
-def controller(world: World, repository: str, branches: dict[str, str]) -> Iterator[None]:
+def controller(
+    world: World, repository: str, branches: dict[str, str]
+) -> AbstractContextManager[None]:
     """Carry out every sync of these Applications (name → branch) that is asked for meanwhile."""
-    stopped = threading.Event()
 
-    def watch() -> None:
-        while not stopped.wait(0.3):
-            for application, branch in branches.items():
-                if world.argocd.apps["argocd", application].get("operation"):
-                    carry_out(world, application, repository, branch)
+    def look() -> None:
+        for application, branch in branches.items():
+            if world.argocd.apps["argocd", application].get("operation"):
+                carry_out(world, application, repository, branch)
 
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
-        yield
-    finally:
-        stopped.set()
-        thread.join()
+    return repeating(look, 0.3)
 
 
 def syncs(world: World, name: str, stage: str) -> list[dict[str, Any]]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import base64
 import subprocess
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -14,6 +13,8 @@ from urllib.parse import quote
 import psutil
 import psycopg2
 from psycopg2 import sql
+
+from tests.repeating import repeating
 
 if TYPE_CHECKING:
     from tests.live.world import World
@@ -73,28 +74,19 @@ def _objects(repositories: Path) -> Iterator[tuple[str, bytes]]:
         yield str(folder.relative_to(repositories)), done.stdout
 
 
-@contextmanager
-def watched_arguments(secrets: list[str], leaking: Path) -> Iterator[None]:
+def watched_arguments(secrets: list[str], leaking: Path) -> AbstractContextManager[None]:
     """Look at the arguments of every process five times a second; the file fills with the names of those that leak."""
     forms = [form for secret in secrets for form in forms_of(secret)]
     leaking.touch()
-    stopped = threading.Event()
 
-    def watch() -> None:
-        while not stopped.wait(0.2):
-            for process in psutil.process_iter():
-                try:
-                    arguments = " ".join(process.cmdline()).encode()
-                except psutil.Error:
-                    continue
-                if _holds(arguments, forms):
-                    with leaking.open("a") as names:
-                        names.write(f"{process.name()}\n")
+    def look() -> None:
+        for process in psutil.process_iter():
+            try:
+                arguments = " ".join(process.cmdline()).encode()
+            except psutil.Error:
+                continue
+            if _holds(arguments, forms):
+                with leaking.open("a") as names:
+                    names.write(f"{process.name()}\n")
 
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stopped.set()
-        thread.join()
+    return repeating(look, 0.2)
