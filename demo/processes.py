@@ -135,7 +135,9 @@ def _spawn(argv: Sequence[str], env: Mapping[str, str], log: IO[bytes]) -> subpr
 def _remember(record: Path, pid: int) -> None:
     with suppress(psutil.NoSuchProcess):
         created = psutil.Process(pid).create_time()
-        record.write_text(json.dumps({"pid": pid, "created": created}))
+        whole = record.with_suffix(".new")  # another process may just be reading the record
+        whole.write_text(json.dumps({"pid": pid, "created": created}))
+        whole.replace(record)
 
 
 def _recorded(record: Path) -> psutil.Process | None:

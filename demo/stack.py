@@ -140,6 +140,7 @@ class Stack:
                 stop_all(list(self._children.values()), _GRACE)
             finally:
                 self._children.clear()
+                stop_leftovers(self.home)  # what a process that joined has started
                 if self._database is not None:
                     self._database.stop()
                     self._database = None
@@ -269,7 +270,7 @@ _FIXED: Mapping[str, str] = {
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "15",
     "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "15",
     "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "1",
-    "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "3",
+    "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
     # A task that starts while its manifests are broken comes back until they are mended (docs/settings.md).
     "AIRFLOW__WORKERS__MISSING_DAG_RETRIES": "1000000",
     "AIRFLOW__WORKERS__MISSING_DAG_RETRY_DELAY": "15",

@@ -135,7 +135,7 @@ class TransientError(ArtifactError):
         super().__init__(message)
 
     def reworded(self, message: str) -> Self:
-        """Return the same error with another message."""
+        """Return the same error with another message, and with when to ask again."""
         return type(self)(message, self.retry_after)
 
 

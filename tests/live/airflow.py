@@ -1,12 +1,10 @@
 """The Airflow of the live tests: one, started once, that every process which tests works with.
 
-Each process has its own registry, Git server and so on, and its own projects. What would harm the others takes its
-turn alone (`turn`).
+Each process has its own registry, Git server and so on, and its own projects.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -26,7 +24,7 @@ from tests.git_http import GitHttpServer
 from tests.live.barrier import BarrierServer
 from tests.live.connections import SECRETS, SHARED_CHARTS, SHARED_GIT, connections
 from tests.live.leaks import watched_arguments
-from tests.live.world import LEAKING, REPO, World
+from tests.live.world import FINISHED, LEAKING, REPO, World
 from tests.registry_server import DebianRegistry
 
 # What the step airflow may run here.
@@ -52,7 +50,7 @@ class Place:
         # PostgreSQL runs as another user where we are root: a folder that only we can enter is closed to it.
         folder = Path(tempfile.mkdtemp(prefix="airfreight-live-"))
         folder.chmod(0o755)
-        for name in ("dags", "git"):
+        for name in ("dags", "git", FINISHED):
             (folder / name).mkdir()
         cluster = Path("include", "pipelines", "_cluster")
         shutil.copytree(REPO / cluster, folder / cluster)
@@ -141,11 +139,3 @@ def running_world(extra_env: Mapping[str, str] | None = None) -> Iterator[World]
     """Start an Airflow for this process alone, with all around it, and stop it after the block."""
     with running_airflow(extra_env) as place, world_in(place) as world:
         yield world
-
-
-@contextmanager
-def turn(world: World, *, alone: bool) -> Iterator[None]:
-    """Wait until nobody works alone with the Airflow, or, to be `alone`, until nobody else works with it."""
-    with (world.folder / "turns").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
-        yield

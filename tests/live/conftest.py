@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from tests.live.airflow import Place, running_airflow, running_world, turn, world_in
-from tests.live.world import World
+from tests.live.airflow import Place, running_airflow, running_world, world_in
+from tests.live.world import FINISHED, World, eventually
 
 # Seconds for one test, so that one that hangs ends the run; each wait in it ends much sooner.
 LONGEST = 1200
@@ -94,6 +94,13 @@ def airflow(request: pytest.FixtureRequest) -> Iterator[World]:
 
 @pytest.fixture(scope="module")
 def world(airflow: World, request: pytest.FixtureRequest) -> Iterator[World]:
-    with turn(airflow, alone=request.path.stem in ALONE):
+    finished = airflow.folder / FINISHED
+    if request.path.stem in ALONE:
+        live = [item for item in request.session.items if item.get_closest_marker("live")]
+        others = {item.path.stem for item in live} - {*ALONE}
+        eventually(lambda: all((finished / name).exists() for name in others), LONGEST)
+    try:
         yield airflow
+    finally:
         airflow.retire_projects()
+        (finished / request.path.stem).touch()

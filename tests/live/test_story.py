@@ -295,11 +295,9 @@ def test_what_ci_publishes_arrives_in_prod_by_approval_and_merge_request(
     assert messages.count("Update Helm chart version to 1.10.0") == 3
 
 
-def test_freight_names_the_artifacts_by_what_cannot_change(platform: Platform) -> None:
-    uri = f"airfreight://{PROJECT}/warehouses/"
-    image, chart = (str(platform.world.register(uri + kind)) for kind in KINDS)
-    assert hashlib.sha256(platform.ecr.manifest("web", "1.4.0")).hexdigest() in image
-    assert "1.10.0" in chart
+def test_freight_names_the_image_by_its_digest(platform: Platform) -> None:
+    kept = platform.world.register(f"airfreight://{PROJECT}/warehouses/image")
+    assert hashlib.sha256(platform.ecr.manifest("web", "1.4.0")).hexdigest() in str(kept)
 
 
 def test_a_warehouse_goes_on_by_itself_when_its_registry_is_back(platform: Platform) -> None:

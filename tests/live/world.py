@@ -27,6 +27,9 @@ T = TypeVar("T")
 # Seconds. A busy machine takes several times as long as a quiet one; only what never happens takes all of it.
 PATIENCE = 300.0
 
+# The folder with a file for each module whose tests are through, of every process.
+FINISHED = "finished"
+
 # The file with the names of processes whose arguments hold a secret.
 LEAKING = "leaking-processes"
 

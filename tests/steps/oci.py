@@ -26,14 +26,19 @@ CHART = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 
 @dataclass(frozen=True)
 class Logins:
-    """Gives `USER` to the repositories named, by kind and URL, and keeps what it was asked for."""
+    """Gives `USER` to the repositories named, by kind and URL, and keeps what it was asked for.
+
+    `authority` is the Connections' `ca_certificate`.
+    """
 
     known: tuple[tuple[str, str], ...]
+    authority: str = ""
     asked: list[tuple[str, str]] = field(default_factory=list)
 
     def find(self, kind: str, url: str) -> Credential | None:
         self.asked.append((kind, url))
-        return Credential(*USER) if (kind, url) in self.known else None
+        known = (kind, url) in self.known
+        return Credential(*USER, ca_certificate=self.authority) if known else None
 
 
 def context(root: Path, *known: tuple[str, str], **settings: Any) -> StepContext:

@@ -314,6 +314,17 @@ def test_a_certificate_is_checked_unless_the_config_says_otherwise(
         push(tmp_path, source, target, insecureSkipTLSVerify=False)
 
 
+def test_a_private_authority_is_trusted_where_the_connection_names_it(
+    registries: Registries, tmp_path: Path
+):
+    source = f"{registries.basic.host}/acme/web:1.0"
+    target = f"{registries.token.host}/trusted/web:1"
+    logins = opened(tmp_path, source, target).credentials
+    authority = registries.tokens.certificate.decode()
+    trusting = replace(context(tmp_path), credentials=replace(logins, authority=authority))
+    assert run(trusting, source, target, insecureSkipTLSVerify=False)["tag"] == "1"
+
+
 CONFIG, LAYER_BYTES = b"{}", b"layer"
 PLAIN = image(CONFIG, described(LAYER_BYTES, LAYER))
 DIGEST = digest_of(json.dumps(PLAIN).encode())

@@ -115,7 +115,7 @@ class BareClone:
         GitClient(self.place.parent, self.log).run(
             "init", "--quiet", "--bare", "--template=", str(self._loan)
         )
-        (self._loan / "packed-refs").write_text(f"{refs}\n", errors="surrogateescape")
+        (self._loan / "packed-refs").write_bytes(f"{refs}\n".encode(errors="surrogateescape"))
         loan = GitClient(self._loan, self.log, bare=True)
         self._pack(loan, _lent_by(kept.place))
         loan.run("for-each-ref", "--format=%(objecttype)")  # fails where one leads to nothing

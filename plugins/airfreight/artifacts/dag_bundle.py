@@ -83,8 +83,8 @@ class AirflowClient:
                 "import errors, or the login may read none of its DAGs"
             )
         version = first.dags[0].version
-        same = await self._dags(name, limit=1, version=version) if version else first
-        if same.total == first.total:
+        alike = (await self._dags(name, limit=1, version=version)).total if version else 1
+        if alike == first.total:
             return self._state(name, first)
         return self._state(name, await self._all(name))
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-_LONGEST = (
-    86400.0  # seconds; whoever waits has a shorter bound of its own, but for a number without end
-)
+# Seconds: whoever waits has a shorter bound of its own; this one is for a number without end.
+_LONGEST = 86400.0
 
 
 def retry_seconds(header: str, now: datetime) -> float | None:

@@ -48,8 +48,11 @@ def follows(details: ErrorDetails, errors: Sequence[ErrorDetails]) -> bool:
     )
 
 
-def expectation(details: ErrorDetails) -> tuple[str, str]:
-    """Return what was expected of a value, and a hint; the value is shown where few words are possible."""
+def expectation(details: ErrorDetails, *, show: bool = True) -> tuple[str, str]:
+    """Return what was expected of a value, and a hint.
+
+    Where few words are possible the value is shown as well, unless it may hold a login (`show`).
+    """
     given = details["input"]
     kind = details["type"]
     context = details.get("ctx", {})
@@ -65,9 +68,14 @@ def expectation(details: ErrorDetails) -> tuple[str, str]:
     if kind == "literal_error":
         expected = str(context.get("expected", ""))
         hint = suggest(str(given), expected.replace("'", "").replace(" or ", ", ").split(", "))
-        return f"expected {expected}, found {given!r}", hint
+        return (
+            (f"expected {expected}, found {given!r}", hint)
+            if show
+            else (f"expected {expected}", "")
+        )
     if kind == "too_short":
-        return f"expected at least {context.get('min_length')} entry", ""
+        least = context.get("min_length")
+        return f"expected at least {least} {'entry' if least == 1 else 'entries'}", ""
     if kind in ("less_than_equal", "greater_than_equal"):
         limit = f"at most {context['le']}" if "le" in context else f"at least {context.get('ge')}"
         return f"expected {limit}", ""

@@ -64,5 +64,8 @@ class DagBundleKind(SubscriptionKind[DagBundleConfig]):
         if key not in self._links:
             if len(self._links) >= _KEPT:
                 del self._links[next(iter(self._links))]
-            self._links[key] = await airflow.link(config.bundle, version) or config.airflow_url
+            link = await airflow.link(config.bundle, version)
+            if not link:  # Airflow writes it down some time after the version
+                return config.airflow_url
+            self._links[key] = link
         return self._links[key]

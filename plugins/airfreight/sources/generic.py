@@ -47,7 +47,7 @@ def _read_config(kind: SubscriptionKind[Any], config: dict[str, Any]) -> Any:
 def _fault(kind: SubscriptionKind[Any], details: ErrorDetails) -> Fault:
     place = ("config", *details["loc"])
     if details["type"] != "extra_forbidden":
-        return Fault(place, *expectation(details))
+        return Fault(place, *expectation(details, show=False))
     fields = [info.alias or name for name, info in kind.config_type.model_fields.items()]
     message = f"subscription kind {kind.kind!r} has no such field"
     return Fault(place, message, suggest(str(place[-1]), fields))

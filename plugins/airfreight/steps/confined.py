@@ -29,6 +29,7 @@ from typing import IO, Literal
 from airfreight.errors import RetryableStepError, TerminalStepError
 from airfreight.model.masking import mask
 from airfreight.steps.base import StepContext, StepLog
+from airfreight.steps.ways_out import PROXIES, ways_out
 
 Program = Literal["helm", "kubectl"]
 
@@ -53,9 +54,7 @@ _NETWORK_FILES = (
     "/etc/ssl/certs",
     "/etc/pki/tls/certs",
 )
-# git, which kustomize starts, reads the second spelling only.
-_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
-_NETWORK_VARIABLES = (*_PROXIES, "NO_PROXY", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_NETWORK_VARIABLES = (*PROXIES, "NO_PROXY", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _NOWHERE = "http://127.0.0.1:9"
 _LOGIN_REFUSED = re.compile(r"\b40[13]\b|unauthori[sz]ed|access denied|denied:", re.IGNORECASE)
 _CHATTER = ("walk.go:", "Hang tight", "...Successfully got", "Update Complete.", "Saving ")
@@ -155,7 +154,7 @@ class Confined:
     program is asked to stop `grace` seconds before it is killed. `output_limit` is in bytes, for what a program prints,
     and without a `file_limit` for any file that it writes. Programs start in `folder`, else in `root`. `reads` is what
     else they may read. Only they get `environment`, not what makes their jail, and no list of processes shows it; it
-    needs the network open. `proxy` is the address that they go through where the worker has no proxy of its own.
+    needs the network open. `proxy` is where they go through where the worker has no proxy of its own.
     """
 
     root: Path
@@ -287,7 +286,7 @@ class Confined:
         if not self.network:
             # The jail's own tools need a PATH; within the jail it leads nowhere.
             path = os.defpath if self.jailed else ""
-            closed = dict.fromkeys(_PROXIES, _NOWHERE)
+            closed = dict.fromkeys(PROXIES, _NOWHERE)
             return {**ours, **closed, "NO_PROXY": "", "PATH": path}
         git = {
             "GIT_ALLOW_PROTOCOL": "http:https",
@@ -298,12 +297,9 @@ class Confined:
         return {**ours, **self._ways_out(), **git, "PATH": os.defpath}
 
     def _ways_out(self) -> dict[str, str]:
-        """Return the worker's variables for the network, or else `proxy`, to which none of them is an exception."""
-        inherited = {name: os.environ[name] for name in _NETWORK_VARIABLES if name in os.environ}
-        if not self.proxy or not inherited.keys().isdisjoint(_PROXIES):
-            return inherited
-        others = {name: value for name, value in inherited.items() if name.startswith("SSL")}
-        return others | dict.fromkeys(_PROXIES, self.proxy)
+        if self.proxy:
+            return ways_out(os.environ, self.proxy)
+        return {name: os.environ[name] for name in _NETWORK_VARIABLES if name in os.environ}
 
     def _clean(self, said: bytes) -> str:
         """Return what the program complained about: the last lines, without our folders and without logins."""

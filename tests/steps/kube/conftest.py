@@ -10,6 +10,7 @@ import pytest
 from airfreight.model.credential import Credential
 from airfreight.model.freight import Freight
 from airfreight.steps.base import PromotionStep, StepResult, StepSettings
+from airfreight.steps.ways_out import PROXIES
 from tests.steps.files import context_at
 
 
@@ -71,6 +72,13 @@ def kitchen(tmp_path: Path) -> Kitchen:
     root = tmp_path / "work"
     root.mkdir()
     return Kitchen(root)
+
+
+@pytest.fixture
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker without a proxy; the machine that tests may have one."""
+    for name in PROXIES:
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture

@@ -185,11 +185,10 @@ def test_loopback_is_refused_unless_the_setting_opens_it(
         kitchen.run(STEP, path="app")
 
 
+@pytest.mark.usefixtures("_no_proxy")
 def test_helm_goes_through_a_guard_that_lets_no_index_lead_to_cloud_metadata(
-    kitchen: Kitchen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kitchen: Kitchen, tmp_path: Path
 ):
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
-        monkeypatch.delenv(name, raising=False)
     with ChartRepository(tmp_path / "sly") as repository:
         repository.add(write_chart(tmp_path, "shop", "1.0.0"))
         # helm knows no such spelling of this machine, and so asks the guard for it.

@@ -160,11 +160,8 @@ def test_a_remote_base_is_asked_for_where_the_setting_opens_the_network(
     assert "allow_render_network" not in str(caught.value)
 
 
-def test_no_remote_base_leads_to_cloud_metadata(
-    kitchen: Kitchen, base: Path, monkeypatch: pytest.MonkeyPatch
-):
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
-        monkeypatch.delenv(name, raising=False)
+@pytest.mark.usefixtures("_no_proxy")
+def test_no_remote_base_leads_to_cloud_metadata(kitchen: Kitchen, base: Path):
     kitchen.settings = StepSettings(allow_render_network=True)
     kitchen.write("k/kustomization.yaml", "resources: ['http://169.254.169.254/latest/x.yaml']\n")
     with pytest.raises(
