@@ -138,7 +138,7 @@ def test_a_deferred_promotion_is_aborted_at_once(world: World, run: str) -> None
 def test_what_was_marked_failed_or_cleared_has_ended_as_aborted_when_the_run_is_through(
     world: World, run: str, name: str
 ) -> None:
-    """Guard: `OutcomeOperator`, where the killed task could not write any more."""
+    """Guards, where the killed task could not write any more: `OutcomeOperator`, and for a cleared one the next try."""
     assert world.wait_for_run(PIPELINE, run) == "failed"
     assert world.states(PIPELINE, run)[f"{name}.promote"] == "failed"
     status = promotion(world, name, run)["status"]

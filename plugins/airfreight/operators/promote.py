@@ -150,9 +150,7 @@ class PromoteOperator(BaseOperator):
         if asked is None and (fence.is_lost or not fence.stopped.is_set()):
             return None
         reason = asked.reason_shown if asked is not None else ENDED_IN_AIRFLOW
-        ended = end_aborted(register, run_id, reason, utc_now())
-        if ended is not None:
-            drop_kept_workdir(ended)
+        _end_unfinished(register, run_id, reason)
         return reason
 
     def _promote(self, context: Context, subject: Subject, fence: Fence, back: Return) -> Any:
@@ -185,6 +183,8 @@ class PromoteOperator(BaseOperator):
                 f"the gate of {stage.name} made no decision in this run; clear it to ask again"
             )
         if is_spent(mine, subject.register):
+            # The process that carried it out is gone, or shut out by the fence.
+            _end_unfinished(subject.register, facts.run_id, ENDED_IN_AIRFLOW)
             raise AirfreightError(
                 "this decision was carried out before; clear the gate to ask again"
             )
@@ -335,3 +335,10 @@ class PromoteOperator(BaseOperator):
     @property
     def _register_asset(self) -> Any:
         return self.runtime.assets.stage_registers[self.stage_name]
+
+
+def _end_unfinished(register: StageRegister, run_id: str, reason: str) -> None:
+    """End this run's promotion as Aborted, if it has not ended yet."""
+    ended = end_aborted(register, run_id, reason, utc_now())
+    if ended is not None:
+        drop_kept_workdir(ended)
