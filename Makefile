@@ -13,7 +13,7 @@ lint: ## ruff and mypy
 	@uv run --frozen ruff check . && uv run --frozen ruff format --check . && uv run --frozen mypy plugins/airfreight demo
 
 unit: ## the tests that start no Airflow, on all cores
-	@uv run --frozen pytest -m "not live" -n auto --dist loadscope
+	@uv run --frozen pytest -m "not live" -n auto --dist worksteal
 
 # Most of the time a live test waits: three at once on one Airflow keep two cores busy.
 live: ## the tests that start an Airflow
