@@ -111,15 +111,18 @@ def test_fifty_threads_that_ask_at_once_make_one_fetch(world: World) -> None:
 async def test_a_thousand_tasks_that_ask_at_once_make_one_fetch_and_the_loop_goes_on(
     world: World,
 ) -> None:
-    world.provider.before = lambda: time.sleep(1.0)
+    turned = threading.Event()
+    world.provider.before = lambda: turned.wait(20)
     waiting = asyncio.gather(*(world.cache.aget(world.provider) for _ in range(1000)))
     turns = 0
     while not waiting.done():
         await asyncio.sleep(0.01)
         turns += 1
+        if turns > 10:
+            turned.set()
     assert {token.password for token in await waiting} == {"token-1"}
     assert world.provider.fetches == 1
-    assert turns > 10  # none, were the loop to wait for the fetch
+    assert turned.is_set()  # not, were the loop to wait for the fetch
 
 
 async def test_a_task_that_is_cancelled_takes_the_token_from_nobody(world: World) -> None:
