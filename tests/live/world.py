@@ -109,9 +109,12 @@ class World:
         return answer.json()
 
     def unpause(self, dag_id: str) -> None:
-        """Wait for the DAG to be parsed and switch it on."""
+        """Wait for the DAG to be parsed and switch it on; only the parse after that starts a Warehouse's watchers."""
         body, path = {"is_paused": False}, f"/api/v2/dags/{dag_id}"
         eventually(lambda: self.rest.patch(path, json=body).status_code == 200)
+        project, _, warehouse = dag_id.partition(".warehouse.")
+        if warehouse:
+            self.parse_soon(project)
 
     def pause(self, dag_id: str) -> None:
         self.rest.patch(f"/api/v2/dags/{dag_id}", json={"is_paused": True}).raise_for_status()
