@@ -17,6 +17,7 @@ import pytest
 
 from airfreight.errors import ArtifactError, AuthenticationError, SettingsError
 from airfreight.model.credential import Credential
+from tests.git_damage import flip_bytes
 from tests.git_http import GitHttpServer, git
 from tests.sources.watched import Watched, subscribe, within
 
@@ -155,14 +156,6 @@ def damage_pack(mirror: Path) -> None:
     (pack,) = mirror.glob("objects/pack/*.pack")
     pack.chmod(0o600)
     pack.write_bytes(pack.read_bytes()[:100])
-
-
-def flip_bytes(mirror: Path) -> None:
-    (pack,) = mirror.glob("objects/pack/*.pack")
-    pack.chmod(0o600)
-    content = pack.read_bytes()
-    middle = len(content) // 2
-    pack.write_bytes(content[:middle] + bytes(40) + content[middle + 40 :])
 
 
 def lose_objects(mirror: Path) -> None:

@@ -20,7 +20,7 @@ import httpx
 
 from airfreight.artifacts.guarded_async_http import guarded_async_client
 from airfreight.artifacts.retry_after import retry_seconds
-from airfreight.artifacts.tls import tls_context, untrusted_certificate
+from airfreight.artifacts.tls import tls_context, unanswered
 from airfreight.artifacts.unpacking import Unpacker, encoding_of
 from airfreight.errors import (
     ArtifactError,
@@ -164,7 +164,7 @@ class DocumentClient:
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):
             raise ArtifactError(f"{url[:200]} is no URL that can be asked") from None
         except httpx.HTTPError as error:
-            raise _unanswered(url, error) from None
+            raise unanswered(urlsplit(url).netloc, error) from None
 
     async def _follow(self, wanted: _Wanted) -> Document | None:
         login = self._login(wanted.url)
@@ -266,11 +266,3 @@ def _checked_target(url: str, current: httpx.URL, target: httpx.URL) -> httpx.UR
     if current.scheme == "https" and target.scheme != "https":
         raise ArtifactError(f"{url} redirects from https to http; not followed")
     return target
-
-
-def _unanswered(url: str, error: httpx.HTTPError) -> ArtifactError:
-    """Return what `error` means; httpx's own text may hold a login."""
-    where = urlsplit(url).netloc
-    return untrusted_certificate(where, error) or TransientError(
-        f"{where} did not answer: {type(error).__name__}"
-    )

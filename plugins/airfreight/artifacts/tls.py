@@ -7,7 +7,7 @@ import ssl
 
 import httpx
 
-from airfreight.errors import ArtifactError
+from airfreight.errors import ArtifactError, TransientError
 
 
 @functools.lru_cache(maxsize=64)
@@ -28,13 +28,17 @@ def tls_context(*, verify: bool = True, authority: str = "") -> ssl.SSLContext:
     return httpx.create_ssl_context(verify=verify, trust_env=False)
 
 
-def untrusted_certificate(where: str, error: BaseException | None) -> ArtifactError | None:
-    """Return what is to be said of the server `where`, if behind `error` is that its certificate is not trusted."""
-    while error is not None:
-        if isinstance(error, ssl.SSLCertVerificationError):
+def unanswered(where: str, error: httpx.HTTPError) -> ArtifactError:
+    """Return what it means that the server `where` gave no answer; httpx's own text may hold a login.
+
+    A TransientError, unless behind `error` is that the server's certificate is not trusted.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
             return ArtifactError(
-                f"{where} has a certificate that is not trusted: {error.verify_message}; where a private authority "
+                f"{where} has a certificate that is not trusted: {cause.verify_message}; where a private authority "
                 "signed it, put the authority's own into `ca_certificate` of the Connection's extra"
             )
-        error = error.__cause__ or error.__context__
-    return None
+        cause = cause.__cause__ or cause.__context__
+    return TransientError(f"{where} did not answer: {type(error).__name__}")

@@ -66,13 +66,7 @@ def expectation(details: ErrorDetails, *, show: bool = True) -> tuple[str, str]:
         hint = "put it in quotes" if kind == "string_type" and _is_scalar(given) else ""
         return f"expected {_EXPECTED[kind]}, found {_name(given)}", hint
     if kind == "literal_error":
-        expected = str(context.get("expected", ""))
-        hint = suggest(str(given), expected.replace("'", "").replace(" or ", ", ").split(", "))
-        return (
-            (f"expected {expected}, found {given!r}", hint)
-            if show
-            else (f"expected {expected}", "")
-        )
+        return _one_of(str(context.get("expected", "")), given, show=show)
     if kind == "too_short":
         least = context.get("min_length")
         return f"expected at least {least} {'entry' if least == 1 else 'entries'}", ""
@@ -86,6 +80,13 @@ def expectation(details: ErrorDetails, *, show: bool = True) -> tuple[str, str]:
         expected = _PATTERNS.get(pattern, f"a text that matches {pattern}")
         return f"expected {expected}", ""
     return details["msg"][:1].lower() + details["msg"][1:], ""
+
+
+def _one_of(words: str, given: Any, *, show: bool) -> tuple[str, str]:
+    if not show:
+        return f"expected {words}", ""
+    hint = suggest(str(given), words.replace("'", "").replace(" or ", ", ").split(", "))
+    return f"expected {words}, found {given!r}", hint
 
 
 def _is_scalar(value: Any) -> bool:

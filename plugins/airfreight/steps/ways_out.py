@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from ipaddress import ip_network
 
 # git, which kustomize starts, reads the second spelling only.
-SCHEMES = (("HTTP_PROXY", "http_proxy"), ("HTTPS_PROXY", "https_proxy"))
-PROXIES = tuple(name for names in SCHEMES for name in names)
+_SCHEMES = (("HTTP_PROXY", "http_proxy"), ("HTTPS_PROXY", "https_proxy"))
+PROXIES = tuple(name for names in _SCHEMES for name in names)
 
 _AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _LINK_LOCAL = (ip_network("169.254.0.0/16"), ip_network("fe80::/10"))
@@ -25,7 +25,7 @@ def ways_out(environ: Mapping[str, str], guard: str) -> dict[str, str]:
     proxied = "*" not in exceptions
     variables = {name: environ[name] for name in _AUTHORITIES if environ.get(name)}
     own = ""
-    for names in SCHEMES:
+    for names in _SCHEMES:
         own_way = next((environ[name] for name in names if proxied and environ.get(name)), "")
         own = own or own_way
         variables |= dict.fromkeys(names, own_way or guard)

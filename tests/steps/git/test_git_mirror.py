@@ -22,6 +22,7 @@ from airfreight.steps.git_commit import GitCommitStep
 from airfreight.steps.git_push import GitPushStep
 from airfreight.steps.git_worktree import repair_worktrees
 from airfreight.steps.workdir import WorkDirectory
+from tests.git_damage import flip_bytes
 from tests.git_http import GitHttpServer, git
 from tests.sources.watched import SETTINGS, subscribe
 from tests.steps.git.conftest import PASSWORD, Bench
@@ -270,14 +271,6 @@ def test_a_kept_clone_outlives_the_mirror_and_names_neither_it_nor_the_login(
     bench.run(GitCommitStep(), path="src", message="Two")
     bench.run(GitPushStep(), path="src")
     assert locked.read("app", "main", "part1/file.txt") == "two"
-
-
-def flip_bytes(mirror: Path) -> None:
-    (pack,) = mirror.glob("objects/pack/*.pack")
-    pack.chmod(0o600)
-    content = pack.read_bytes()
-    middle = len(content) // 2
-    pack.write_bytes(content[:middle] + bytes(40) + content[middle + 40 :])
 
 
 def lose_index(mirror: Path) -> None:

@@ -16,7 +16,7 @@ import httpx
 from airfreight.artifacts.guarded_http import send_following
 from airfreight.artifacts.hosting.protocol import Answer, Call, Exchange, HostingService, Pause
 from airfreight.artifacts.retry_after import retry_seconds
-from airfreight.artifacts.tls import untrusted_certificate
+from airfreight.artifacts.tls import unanswered
 from airfreight.artifacts.unpacking import read_whole
 from airfreight.errors import (
     ArtifactError,
@@ -116,10 +116,7 @@ class HostingClient:
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):
             raise ArtifactError(f"{self._where} has an address that cannot be asked") from None
         except httpx.HTTPError as error:
-            if untrusted := untrusted_certificate(self._where, error):
-                raise untrusted from None
-            # httpx's own text may hold a URL.
-            raise TransientError(f"{self._where} did not answer: {type(error).__name__}") from None
+            raise unanswered(self._where, error) from None
 
     def _check_kind(self, call: Call, response: httpx.Response, is_json: bool) -> None:
         if response.request.method != call.method:

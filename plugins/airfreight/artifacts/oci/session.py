@@ -20,7 +20,7 @@ from airfreight.artifacts.oci import protocol
 from airfreight.artifacts.oci.logins import Actions, Login, Logins
 from airfreight.artifacts.oci.pace import Pace
 from airfreight.artifacts.retry_after import retry_seconds
-from airfreight.artifacts.tls import untrusted_certificate
+from airfreight.artifacts.tls import unanswered
 from airfreight.artifacts.unpacking import async_body_of
 from airfreight.errors import (
     ArtifactError,
@@ -257,9 +257,7 @@ class RegistrySession:
                 raise ArtifactError(f"{where} redirects to an address that is none") from None
             raise TransientError(f"{where} broke off its answer") from None
         except httpx.HTTPError as error:
-            if untrusted := untrusted_certificate(where, error):
-                raise untrusted from None
-            raise TransientError(f"{where} did not answer: {type(error).__name__}") from None
+            raise unanswered(where, error) from None
 
 
 async def _read(response: httpx.Response, question: Question) -> bytes:
