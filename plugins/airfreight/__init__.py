@@ -18,9 +18,13 @@ def load(project: str) -> None:
 
     Raises ManifestError where a file cannot be read; what can be read but is wrong disables only what needs it.
     """
+    from airflow.sdk import get_parsing_context
+
     from airfreight.compile.project import pipelines_folder, project_dags
 
-    project_dags(pipelines_folder(_calling_file()), project)
+    # A task's process parses the file for the one DAG that the task is of.
+    only = get_parsing_context().dag_id
+    project_dags(pipelines_folder(_calling_file()), project, only)
 
 
 def raise_errors() -> None:
@@ -31,11 +35,20 @@ def raise_errors() -> None:
 
 
 def preload() -> None:
-    """Import what DAG files and tasks use and build the parser of expressions, once for all forks of this process."""
+    """Do what each DAG file and task would do anew, once for all forks of this process.
+
+    Imports what they use, builds the parser of expressions, and looks for the kinds that other packages declare.
+    """
+    import airflow.timetables.base  # noqa: F401 the first DAG of a process needs it
+
     from airfreight.compile import project  # noqa: F401
     from airfreight.expr.program import compile_expression
+    from airfreight.sources.custom import subscription_registry
+    from airfreight.steps.installed import step_registry
 
     compile_expression("nil")
+    step_registry()
+    subscription_registry()
 
 
 def _calling_file() -> str:

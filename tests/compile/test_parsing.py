@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 REPO = Path(__file__).resolve().parents[2]
 
 SERIALIZE = """
@@ -33,6 +35,30 @@ before = set(sys.modules)
 runpy.run_path(sys.argv[1])
 loaded = set(sys.modules) - before
 print(*(name for name in ("kubernetes", "git", "fastapi") if name in loaded))
+"""
+
+FORK = """
+import importlib.metadata, runpy, sys
+import airfreight
+
+def refuse(**arguments):
+    raise AssertionError(f"packages were looked through while parsing: {arguments}")
+
+airfreight.preload()
+importlib.metadata.entry_points = refuse
+loaded = set(sys.modules)
+runpy.run_path(sys.argv[1])
+ours = ("airfreight.", "airflow.timetables.base")
+print(*sorted(name for name in set(sys.modules) - loaded if name.startswith(ours)))
+"""
+
+TASK = """
+import sys
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk.definitions._internal.dag_parsing_context import _airflow_parsing_context_manager
+
+with _airflow_parsing_context_manager(dag_id=sys.argv[2], task_id="any"):
+    print(*DagBag(sys.argv[1]).dag_ids)
 """
 
 
@@ -64,3 +90,15 @@ def test_dags_are_the_same_bytes_in_every_process_until_a_manifest_changes(tmp_p
 
 def test_parsing_a_dag_file_opens_no_socket_and_loads_nothing_heavy(tmp_path):
     assert python(tmp_path, GUARD, str(REPO / "dags" / "guestbook.py")).strip() == ""
+
+
+def test_a_fork_of_a_process_that_preloaded_us_imports_nothing_and_looks_for_no_package(tmp_path):
+    assert python(tmp_path, FORK, str(REPO / "dags" / "guestbook.py")).strip() == ""
+
+
+@pytest.mark.parametrize(
+    "dag_id", ["guestbook.pipeline.guestbook", "guestbook.warehouse.guestbook"]
+)
+def test_the_process_of_a_task_makes_the_dag_of_the_task_and_no_other(tmp_path, dag_id):
+    dag_file = str(REPO / "dags" / "guestbook.py")
+    assert python(tmp_path, TASK, dag_file, dag_id).split() == [dag_id]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from airflow.sdk import DAG
@@ -11,7 +12,8 @@ from airfreight.compile.assets import pipeline_assets
 from airfreight.compile.pipeline import pipeline_dag
 from airfreight.compile.warehouse import warehouse_dag
 from airfreight.errors import Location, ManifestError, Problem
-from airfreight.manifests.project import load_project, project_names
+from airfreight.manifests.project import LoadedProject, Pipeline, load_project, project_names
+from airfreight.model.naming import pipeline_dag_id, warehouse_dag_id
 from airfreight.operators.pipeline import PipelineRuntime
 from airfreight.sources.custom import GROUP as SUBSCRIPTIONS
 from airfreight.sources.custom import subscription_registry
@@ -24,15 +26,27 @@ def pipelines_folder(dag_file: str) -> Path:
     return Path(dag_file).resolve().parent.parent / "include" / "pipelines"
 
 
-def project_dags(pipelines: Path, name: str) -> list[DAG]:
-    """Return the DAGs of a project; raises ManifestError where a file cannot be read at all."""
+def project_dags(pipelines: Path, name: str, only: str | None = None) -> list[DAG]:
+    """Return the DAGs of a project, or of them just the one called `only`.
+
+    Raises ManifestError where a file cannot be read at all.
+    """
     project = load_project(pipelines, name, step_registry())
-    dags = []
-    for pipeline in project.pipelines:
-        runtime = PipelineRuntime(project, pipeline, pipeline_assets(name, pipeline))
-        dags.append(pipeline_dag(runtime))
-        dags += [warehouse_dag(runtime, warehouse) for warehouse in pipeline.warehouses]
-    return dags
+    return [
+        make()
+        for pipeline in project.pipelines
+        for dag_id, make in _dags_of(project, pipeline)
+        if only in (None, dag_id)
+    ]
+
+
+def _dags_of(project: LoadedProject, pipeline: Pipeline) -> Iterator[tuple[str, Callable[[], DAG]]]:
+    """Yield the id of each DAG of a pipeline, and what makes it."""
+    runtime = PipelineRuntime(project, pipeline, pipeline_assets(project.name, pipeline))
+    yield pipeline_dag_id(project.name, pipeline.name), partial(pipeline_dag, runtime)
+    for warehouse in pipeline.warehouses:
+        make = partial(warehouse_dag, runtime, warehouse)
+        yield warehouse_dag_id(project.name, warehouse.name), make
 
 
 def project_problems(pipelines: Path, name: str) -> tuple[Problem, ...]:
