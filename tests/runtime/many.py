@@ -47,16 +47,17 @@ def passed(count: int, waiting: int = 0) -> tuple[Pipeline, Freight]:
 
 def gate_decides(pipeline: Pipeline, freight: Freight) -> None:
     """Let prod's gate decide as its task does: find the run's Freight, then look."""
-    known = pipeline.registers.resolve(freight.name)
+    known, registers = pipeline.registers.freight(freight.name), pipeline.registers.at_once()
     question = Question(PROD, known, RUN, True, False, False)
-    assert isinstance(look(question, pipeline.registers, at(99)), Decide)
+    assert isinstance(look(question, registers, at(99)), Decide)
 
 
 def promote_starts(pipeline: Pipeline, freight: Freight) -> None:
     """Check prod's decision and make its Promotion, as promote does before it takes the claim."""
-    known, made = pipeline.registers.resolve(freight.name), decision(freight, "prod")
-    assert check_decision(made, known, PROD, "d1", pipeline.registers, at(99)) is None
-    make_promotion(made, known, PROD, ((), ()), "shop", pipeline.registers, at(99))
+    known, registers = pipeline.registers.freight(freight.name), pipeline.registers.at_once()
+    made = decision(freight, "prod")
+    assert check_decision(made, known, PROD, "d1", registers, at(99)) is None
+    make_promotion(made, known, PROD, ((), ()), "shop", registers, at(99))
 
 
 def reads(pipeline: Pipeline, act: Callable[[Pipeline, Freight], None], freight: Freight) -> int:

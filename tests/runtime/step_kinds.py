@@ -130,7 +130,7 @@ class World:
             context_for=lambda *step: replace(context_for(*step), redact=self.sources.redact),
             clock=lambda: self.now,
             sleep=self._sleep,
-            on_change=self.changes.append,
+            save_progress=self.changes.append,
             on_step=lambda alias, event, message: self.groups.append((alias, event, message)),
             sources=self.sources,
             ui_base_url="https://airflow.example",

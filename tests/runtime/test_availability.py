@@ -288,6 +288,33 @@ def test_a_reference_is_looked_up_in_every_warehouse(pipeline):
     assert pipeline.registers.resolve(api.alias) == api
 
 
+@pytest.mark.parametrize(("guess", "asked"), [("api", 0), ("web", 1), (None, 1), (["api"], 1)])
+def test_freight_is_found_by_its_whole_name_wherever_it_was_thought_to_be(pipeline, guess, asked):
+    api = pipeline.find("7.0.0", origin=API)
+    pipeline.stores["web"].reads.clear()
+    assert pipeline.registers.freight(api.name, guess) == api
+    assert len(pipeline.stores["web"].reads) == asked
+
+
+def test_a_name_that_no_freight_has_is_refused(pipeline):
+    with pytest.raises(RefusedError, match="no Freight is named 'abcdef'"):
+        pipeline.registers.freight("abcdef")
+
+
+def test_a_decision_that_takes_a_moment_reads_each_key_once(pipeline):
+    freight = pipeline.find("1.0.0")
+    pipeline.verify("qa", freight)
+    registers = pipeline.registers.at_once()
+    wanted = stage("prod", sources("qa"))
+    answers = []
+    for _ in range(2):
+        for store in pipeline.stores.values():
+            store.reads.clear()
+        answers.append(refuse_automatic(freight, wanted, registers, at(9)))
+    assert answers == [None, None]
+    assert not any(store.reads for store in pipeline.stores.values())
+
+
 def test_a_reference_that_fits_nothing_is_refused(pipeline):
     with pytest.raises(RefusedError, match="no Freight is named 'abcdef'"):
         pipeline.registers.resolve("abcdef")

@@ -213,7 +213,7 @@ def test_a_promotion_is_written_before_it_spends_its_decision(pipeline):
     promotion = promote(pipeline, freight)
     claim = Claim(dag_id="shop.pipeline.web", run_id="r1", promotion=promotion.name)
     made = decision(freight, nonce="once")
-    begun = begin(promotion, made, claim, 10, pipeline.registers)
+    begun = begin(promotion, made, claim, 10, pipeline.stage("dev"))
     run = pipeline.stage("dev").run("r1")
     assert run is not None
     assert (run.nonce, run.promotion, run.max_tries) == ("once", promotion.name, 10)
@@ -246,11 +246,11 @@ def test_a_promote_killed_before_its_decision_is_spent_begins_another_and_aborts
     take(claims[0], register, at(8))
     pipeline.stores["dev"].before_set = kill
     with pytest.raises(KilledError):
-        begin(first, made, claims[0], 10, pipeline.registers)
+        begin(first, made, claims[0], 10, pipeline.stage("dev"))
     assert register.run("r1") is None
     pipeline.stores["dev"].before_set = lambda key: None
     assert take(claims[1], register, at(9)) == first.name
-    begin(second, made, claims[1], 10, pipeline.registers)
+    begin(second, made, claims[1], 10, pipeline.stage("dev"))
     phases = {row.name: row.phase for row in register.promotions()}
     assert phases == {first.name: PromotionPhase.ABORTED, second.name: PromotionPhase.RUNNING}
 

@@ -49,7 +49,7 @@ class Site:
         steps = StepRegistry((_Write(self), _Wait(self)))
 
         def engine(
-            workdir: WorkDirectory, on_change: Callable[[PromotionStatus], object]
+            workdir: WorkDirectory, save_progress: Callable[[PromotionStatus], object]
         ) -> PromotionEngine:
             self.workdir = workdir
             return PromotionEngine(
@@ -57,7 +57,7 @@ class Site:
                 context_for=self._context,
                 clock=lambda: START,
                 sleep=lambda seconds: self.on_sleep(fence),
-                on_change=on_change,
+                save_progress=save_progress,
                 on_step=lambda alias, event, message: None,
                 sources=Sources(),
                 ui_base_url="",
@@ -234,11 +234,11 @@ def test_a_process_that_was_taken_over_when_its_step_began_to_wait_keeps_nothing
     lost = waiting.status.model_copy(update={"retry_after": None})
     site.calls, site.written = [], 2
 
-    def overtake(key: str) -> None:
-        if key.startswith("promotion/") and site.calls == ["write", "wait"]:
+    def overtake(call: str) -> None:
+        if call == "wait":
             Fence(site.register, "other").enter()
 
-    site.register = StageRegister(MemoryStore(before_set=overtake))
+    site.on_call = overtake
     with pytest.raises(RefusedError, match="taken for dead"):
         site.work(waiting.model_copy(update={"status": lost}))
     assert site.kept.read_bytes() == kept
@@ -255,7 +255,7 @@ def test_a_process_that_was_taken_over_when_its_step_began_to_wait_keeps_nothing
 def test_a_retry_that_sleeps_in_the_worker_is_not_made_once_the_process_may_not_go_on(
     site, on_sleep, reason
 ):
-    """Guard: the engine's `on_change` after its sleep, which is `Fence.check`."""
+    """Guard: the engine's `save_progress` before each run, which is `Fence.check`."""
 
     def busy(call: str) -> None:
         raise RetryableStepError("busy")
@@ -271,7 +271,7 @@ def test_a_retry_that_sleeps_in_the_worker_is_not_made_once_the_process_may_not_
 
 @pytest.mark.parametrize("at_step", ["write", "wait"])
 def test_a_process_that_another_took_over_does_and_writes_nothing_more(site, at_step):
-    """Guard: `Fence.check` in `PromotionWork._save_progress`, which the engine calls before and after each step."""
+    """Guard: `Fence.check` in `PromotionWork`, before each run of a step and before it saves how far it got."""
 
     def overtaken(call: str) -> None:
         if call == at_step:

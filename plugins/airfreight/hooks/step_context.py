@@ -98,14 +98,14 @@ def engine_maker(
     settings = deployment.settings
 
     def engine_for(
-        workdir: WorkDirectory, on_change: Callable[[PromotionStatus], object]
+        workdir: WorkDirectory, save_progress: Callable[[PromotionStatus], object]
     ) -> PromotionEngine:
         return PromotionEngine(
             registry=registry,
             context_for=partial(deployment.context, workdir),
             clock=clock,
             sleep=fence.stopped.wait,
-            on_change=on_change,
+            save_progress=save_progress,
             on_step=_Groups(log),
             sources=deployment.sources,
             ui_base_url=deployment.step_settings.ui_base_url,

@@ -120,7 +120,7 @@ class GateOperator(HITLOperator):
         if chosen is not None and self.stage_name not in chosen:
             self._skip("not among the Stages of this run")
         self.runtime.refuse_disabled(f"Stage {self.stage_name}")
-        subject = self.runtime.subject(self.stage_name, context)
+        subject = self.runtime.subject(self.stage_name, context).at_once()
         self._close_if_passed(context, subject)
         answer: Look = look(self._question(subject, context), subject.registers, utc_now())
         match answer:

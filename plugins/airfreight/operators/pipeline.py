@@ -51,6 +51,10 @@ class Subject:
         """The Stage's own register."""
         return self.registers.stages[self.stage.name]
 
+    def at_once(self) -> Subject:
+        """Return the same for a decision that takes a moment: its registers read each key once."""
+        return Subject(self.stage, self.freight, self.registers.at_once())
+
 
 @dataclass(frozen=True)
 class PipelineAssets:
@@ -199,7 +203,10 @@ def freight_of_run(context: Context, registers: Registers) -> Freight:
     if not isinstance(pulled, dict) or not isinstance(pulled.get("name"), str):
         raise RefusedError("task freight gave no Freight; it has to succeed first")
     asked = str((context["dag_run"].conf or {}).get("freight") or "")
-    freight = registers.resolve(pulled["name"])
+    origin = pulled.get("origin")
+    freight = registers.freight(
+        pulled["name"], origin.get("name") if isinstance(origin, dict) else None
+    )
     if not asked or not (freight.name.startswith(asked) or freight.alias == asked):
         raise RefusedError(f"the XCom of task freight was changed: the run asks for {asked!r}")
     return freight

@@ -174,7 +174,7 @@ class PromoteOperator(BaseOperator):
 
     def _begin(self, context: Context, subject: Subject, fence: Fence) -> PromotionRecord:
         facts, now = run_facts(context), utc_now()
-        stage, freight, registers = subject.stage, subject.freight, subject.registers
+        stage, freight, registers = subject.stage, subject.freight, subject.registers.at_once()
         mine = read_decision(
             context, self._register_asset, facts.dag_id, facts.run_id, self._task(GATE)
         )
@@ -210,7 +210,7 @@ class PromoteOperator(BaseOperator):
         drop_expired_workdirs(now, self.log)
         settle_hold(promotion, stage, registers, now, by_hand=mine.decision.decision == "by hand")
         self.log.info("Promotion %s begins", promotion.name)
-        return begin(promotion, mine.decision, claim, context["ti"].max_tries, registers)
+        return begin(promotion, mine.decision, claim, context["ti"].max_tries, subject.register)
 
     def _wait_for_turn(self, context: Context, mine: MadeDecision, register: StageRegister) -> None:
         def has_ended(dag_id: str, run_id: str) -> bool:

@@ -136,6 +136,7 @@ class PromoteAvailableOperator(BaseOperator):
         assets = self.runtime.assets
         tie(context, assets.ties_of(self.warehouse.name), AssetStateStore(context, assets.metadata))
         registers = self.runtime.registers(assets.warehouses, assets.stage_registers, context)
+        registers = registers.at_once()
         runs = [
             self._promote(stage, registers)
             for stage in self.runtime.pipeline.stages

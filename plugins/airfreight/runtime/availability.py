@@ -14,7 +14,11 @@ from airfreight.model.freight import Freight, FreightOrigin
 from airfreight.model.stage import FreightSources, Stage
 from airfreight.runtime.records import IndexEntry
 from airfreight.runtime.stage_register import StageRegister
-from airfreight.runtime.warehouse_register import WarehouseRegister, check_unique
+from airfreight.runtime.warehouse_register import (
+    WarehouseRegister,
+    check_unique,
+    unknown_freight,
+)
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,24 @@ class Registers:
 
     warehouses: Mapping[str, WarehouseRegister]
     stages: Mapping[str, StageRegister]
+
+    def at_once(self) -> Registers:
+        """Return the same registers for a decision that takes a moment: they read each key once."""
+        return Registers(
+            {name: register.at_once() for name, register in self.warehouses.items()},
+            {name: register.at_once() for name, register in self.stages.items()},
+        )
+
+    def freight(self, name: str, origin: object = None) -> Freight:
+        """Return the Freight of this whole name; that it comes of Warehouse `origin` is a guess that saves reads.
+
+        Raises RefusedError where no Warehouse of these has it.
+        """
+        for warehouse in sorted(self.warehouses, key=lambda other: other != origin):
+            freight = self.warehouses[warehouse].freight(name)
+            if freight is not None:
+                return freight
+        raise unknown_freight(name)
 
     def resolve(self, reference: str) -> Freight:
         """Return the Freight that a name, alias or unique prefix means in any Warehouse of the pipeline.

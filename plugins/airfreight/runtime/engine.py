@@ -30,16 +30,18 @@ OnStep = Callable[[str, Literal["start", "end"], str], object]
 """Called with a step's alias, what happens, and at the end the step's status and message."""
 
 _PATIENCE = timedelta(seconds=30)  # a worker's slot is too dear to be slept in for longer
+_WAITING_NO_MORE: dict[str, Any] = {"retry_after": None, "waits_for": None}
 
 
 class PromotionEngine:
     """Runs Promotions; holds no state of its own between two runs.
 
-    `context_for` gets the step's earlier output as its third argument. `on_change` gets each new status before the
-    engine goes on, so that what it saves is never behind what was done by more than one step's run. `sources` and
-    `ui_base_url` (empty where it is not known) are what expressions read from outside the Promotion; no message shows
-    a password that they read. `limits` are those of each expression and template. `longest` is what a Promotion may
-    take, its waits included: the step that waits then ends as Errored.
+    `context_for` gets the step's earlier output as its third argument. `save_progress` gets the status before each run
+    of a step and each wait of some seconds, so that what it saves is never behind what was done by more than one run;
+    what `run` returns is the caller's to save. `sources` and `ui_base_url` (empty where it is not known) are what
+    expressions read from outside the Promotion; no message shows a password that they read. `limits` are those of each
+    expression and template. `longest` is what a Promotion may take, its waits included: the step that waits then ends
+    as Errored.
     """
 
     def __init__(
@@ -49,7 +51,7 @@ class PromotionEngine:
         context_for: ContextFor,
         clock: Callable[[], datetime],
         sleep: Callable[[float], object],
-        on_change: Callable[[PromotionStatus], object],
+        save_progress: Callable[[PromotionStatus], object],
         on_step: OnStep,
         sources: Sources,
         ui_base_url: str,
@@ -60,7 +62,7 @@ class PromotionEngine:
         self._context_for = context_for
         self._clock = clock
         self._sleep = sleep
-        self._on_change = on_change
+        self._save_progress = save_progress
         self._on_step = on_step
         self._sources = sources
         self._ui_base_url = ui_base_url
@@ -81,13 +83,12 @@ class PromotionEngine:
         patience = _PATIENCE
         if status.waits_for is None:
             delivered = None
-        status = self._changed(
-            status,
-            phase=PromotionPhase.RUNNING,
-            started_at=status.started_at or self._clock(),
-            retry_after=None,
-            waits_for=None,
-        )
+        going_on = {
+            "phase": PromotionPhase.RUNNING,
+            "started_at": status.started_at or self._clock(),
+            **_WAITING_NO_MORE,
+        }
+        status = status.model_copy(update=going_on)
         while status.current_step < len(promotion.steps):
             errors = _error_count(status)
             status = self._run_step(promotion, status, delivered)
@@ -96,12 +97,12 @@ class PromotionEngine:
             if wait is None:
                 continue
             if _error_count(status) == errors or wait > patience:
-                return self._changed(status)
+                return status
             patience -= wait
-            # Saved on both sides: before, so that a death in between keeps the count; after, to ask who may go on.
-            status = self._changed(status)
+            # So that a death in between keeps the count.
+            self._save_progress(status)
             self._sleep(wait.total_seconds())
-            status = self._changed(status, retry_after=None)
+            status = status.model_copy(update=_WAITING_NO_MORE)
         return self._finished(status)
 
     def _bounded(self, promotion: Promotion, status: PromotionStatus) -> PromotionStatus:
@@ -116,8 +117,7 @@ class PromotionEngine:
         step = promotion.steps[status.current_step]
         reason = f"the promotion took longer than {self._longest}"
         verdict = Verdict(StepStatus.ERRORED, f"{reason}: {status.message}", _error_count(status))
-        waiting_no_more = {"retry_after": None, "waits_for": None}
-        return self._ended(step, status.model_copy(update=waiting_no_more), verdict)
+        return self._ended(step, status.model_copy(update=_WAITING_NO_MORE), verdict)
 
     def _run_step(
         self, promotion: Promotion, status: PromotionStatus, delivered: Delivery | None
@@ -145,9 +145,9 @@ class PromotionEngine:
             if refusal is not None:
                 return self._ended(step, status, refusal)
             started = _execution(step, started_at=self._clock())
-            status = self._changed(_tried_again(_replace_execution(status, started)))
-        else:
-            status = _tried_again(status)
+            status = _replace_execution(status, started)
+        status = _tried_again(status)
+        self._save_progress(status)
         try:
             config = self._evaluation(step, promotion, status).config()
         except ExpressionError as error:
@@ -220,7 +220,8 @@ class PromotionEngine:
             "health_check": verdict.health_check,
         }
         status = _replace_execution(status, execution.model_copy(update=ended))
-        return self._changed(status, current_step=status.current_step + 1, message="")
+        following = {"current_step": status.current_step + 1, "message": ""}
+        return status.model_copy(update=following)
 
     def _finished(self, status: PromotionStatus) -> PromotionStatus:
         worst = _worst(status.executions)
@@ -228,7 +229,8 @@ class PromotionEngine:
         if worst is not None and worst.status not in (StepStatus.SUCCEEDED, StepStatus.SKIPPED):
             phase = PromotionPhase(worst.status.value)
         message = worst.message if worst is not None else ""
-        return self._changed(status, phase=phase, message=message, finished_at=self._clock())
+        ended = {"phase": phase, "message": message, "finished_at": self._clock()}
+        return status.model_copy(update=ended)
 
     def _evaluation(
         self, step: InflatedStep, promotion: Promotion, status: PromotionStatus
@@ -236,11 +238,6 @@ class PromotionEngine:
         return StepEvaluation(
             promotion, step, status, self._sources, self._ui_base_url, self._limits
         )
-
-    def _changed(self, status: PromotionStatus, **update: Any) -> PromotionStatus:
-        status = status.model_copy(update=update)
-        self._on_change(status)
-        return status
 
 
 def restart(status: PromotionStatus) -> PromotionStatus:
@@ -277,7 +274,7 @@ def _cut_short(
         for execution in status.executions
     )
     update = {**ended, "phase": phase, "executions": executions}
-    return status.model_copy(update={**update, "retry_after": None, "waits_for": None})
+    return status.model_copy(update=update | _WAITING_NO_MORE)
 
 
 def needs_workdir(promotion: Promotion, status: PromotionStatus, registry: StepRegistry) -> bool:

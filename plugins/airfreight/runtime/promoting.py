@@ -15,6 +15,7 @@ from airfreight.model.promotion import InflatedStep, Promotion, PromotionPhase, 
 from airfreight.model.stage import Stage
 from airfreight.runtime.availability import Registers, available, candidate, refuse_automatic
 from airfreight.runtime.records import Claim, Decision, Hold, Holding, PromotionRecord, RunRecord
+from airfreight.runtime.stage_register import StageRegister
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def begin(
     decision: Decision,
     claim: Claim,
     max_tries: int,
-    registers: Registers,
+    register: StageRegister,
 ) -> PromotionRecord:
     """Write a new Promotion into the register, which spends the decision, before anything else happens."""
     record = PromotionRecord(
@@ -134,7 +135,7 @@ def begin(
         run_id=claim.run_id,
     )
     run = RunRecord(nonce=decision.nonce, promotion=promotion.name, max_tries=max_tries)
-    registers.stages[promotion.stage].begin(record, run)
+    register.begin(record, run)
     return record
 
 

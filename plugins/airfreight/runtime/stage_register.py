@@ -30,7 +30,7 @@ from airfreight.runtime.records import (
     RunRecord,
     Verified,
 )
-from airfreight.runtime.store import StateStore
+from airfreight.runtime.store import ReadOnce, StateStore
 
 KEPT_HISTORY = 10
 KEPT_PROMOTIONS = 20
@@ -45,6 +45,10 @@ class StageRegister:
 
     def __init__(self, store: StateStore) -> None:
         self._store = store
+
+    def at_once(self) -> StageRegister:
+        """Return this register for a decision that takes a moment: it reads each key once."""
+        return StageRegister(ReadOnce(self._store))
 
     def _read(self, key: str, kind: type[RecordT]) -> RecordT | None:
         stored = self._store.get(key)
@@ -186,15 +190,18 @@ class StageRegister:
         self._write(f"run/{record.run_id}", run)
         # After the run record, which alone spends: whoever reads this never takes an unspent decision for spent.
         self._store.set("spent", [run.nonce, *self.spent()][:KEPT_SPENT])
-        self.save(record)
+        self._list(record)
 
     def save_progress(self, record: PromotionRecord) -> None:
-        """Write down how far a Promotion got between two steps: one write, for it happens several times a step."""
+        """Write down how far a Promotion got between two steps: one write, for it happens at each step."""
         self._write(f"promotion/{record.promotion.name}", record)
 
     def save(self, record: PromotionRecord) -> None:
         """Write down how a Promotion began, waits or ended, also in the list of the last ones."""
         self.save_progress(record)
+        self._list(record)
+
+    def _list(self, record: PromotionRecord) -> None:
         summary = summarise(record)
         others = [row for row in self.promotions() if row.name != summary.name]
         kept = sorted([summary, *others], key=lambda row: row.name, reverse=True)

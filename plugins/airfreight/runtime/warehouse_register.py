@@ -14,7 +14,7 @@ from airfreight.errors import RefusedError
 from airfreight.model.alias import freight_alias
 from airfreight.model.freight import Freight, FreightContent
 from airfreight.runtime.records import IndexEntry
-from airfreight.runtime.store import StateStore
+from airfreight.runtime.store import ReadOnce, StateStore
 
 # Kargo's garbage collection: kargo.md §4.10.
 RETAINED_FREIGHT = 20
@@ -27,6 +27,10 @@ class WarehouseRegister:
     def __init__(self, store: StateStore) -> None:
         self._store = store
         self._known_aliases: dict[str, str] | None = None
+
+    def at_once(self) -> WarehouseRegister:
+        """Return this register for a decision that takes a moment: it reads each key once."""
+        return WarehouseRegister(ReadOnce(self._store))
 
     def index(self) -> tuple[IndexEntry, ...]:
         """Return every kept Freight, newest first; of two found at once the greater name comes first."""
@@ -175,7 +179,12 @@ class WarehouseRegister:
 def check_unique(reference: str, fitting: Sequence[IndexEntry]) -> None:
     """Raise RefusedError where nothing or more than one fits `reference`."""
     if not fitting:
-        raise RefusedError(f"no Freight is named {reference!r}; see `airfreight get freight`")
+        raise unknown_freight(reference)
     if len(fitting) > 1:
         names = ", ".join(f"{e.alias} ({e.name[:12]})" for e in fitting)
         raise RefusedError(f"Freight {reference!r} could be {names}; give more of the name")
+
+
+def unknown_freight(reference: str) -> RefusedError:
+    """Return the refusal of a reference that fits no Freight."""
+    return RefusedError(f"no Freight is named {reference!r}; see `airfreight get freight`")

@@ -75,7 +75,7 @@ class PromotionWork:
         return restart(status)
 
     def _save_progress(self, status: PromotionStatus) -> None:
-        """The engine calls this before it runs a step and after: who was taken over stops here."""
+        """The engine calls this before it runs a step: who was taken over stops here."""
         self.fence.check()
         self.fence.register.save_progress(self._record(status))
 
