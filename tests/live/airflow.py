@@ -79,7 +79,7 @@ def _settings(folder: Path) -> dict[str, str]:
         "AIRFLOW__AIRFREIGHT__ROLES": json.dumps({"leads": ["alice"]}),
         "AIRFLOW__AIRFREIGHT__ALLOW_CREDENTIALS_OVER_HTTP": "True",
         "AIRFLOW__AIRFREIGHT__ALLOW_LOOPBACK": "True",
-        "AIRFLOW__AIRFREIGHT__GATE_LOOK_INTERVAL": "45",
+        "AIRFLOW__AIRFREIGHT__GATE_LOOK_INTERVAL": "120",
         # So that what Airflow forgets when a DAG is away is forgotten while a test looks.
         "AIRFLOW__SCHEDULER__PARSING_CLEANUP_INTERVAL": "5",
         "AIRFLOW__AIRFREIGHT__WORKSPACE_FOLDER": str(folder / "workspace"),

@@ -3,97 +3,97 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+from airfreight.model.freight import Freight, FreightContent, FreightOrigin, ImageArtifact
+from airfreight.runtime.warehouse_register import WarehouseRegister
 from tests.live.manifests import OVERLAY, guestbook, project, stage, warehouse
-from tests.live.world import World, run_id_of
+from tests.live.world import RegisterStore, World, eventually, run_id_of
 
-# Marks its beginning, is killed once where the Freight is 1.0.1, waits for a switch where it is 1.0.0, marks its end.
+# Marks its beginning, waits for a switch where the Freight is 1.0.0, is killed once where it is 1.0.1, marks its end.
 TEMPLATE = """\
+      vars: [{name: tag, value: "${{ imageFrom('@REGISTRY@/@NAME@/app').Tag }}"}]
       steps:
       - uses: http
-        config: {url: "@BARRIER@/mark/@NAME@-enter-${{ ctx.targetFreight.origin.name }}"}
+        config: {url: "@BARRIER@/mark/@NAME@-enter-${{ vars.tag }}"}
       - uses: http
-        if: ${{ ctx.targetFreight.origin.name == 'w1' }}
+        if: ${{ vars.tag == '1.0.1' }}
         config: {url: "@BARRIER@/kill/@NAME@"}
       - uses: http
-        if: ${{ ctx.targetFreight.origin.name == 'w0' }}
+        if: ${{ vars.tag == '1.0.0' }}
         config:
           url: "@BARRIER@/switch/@NAME@"
           successExpression: response.body.open
           pollInterval: 10s
       - uses: http
-        config: {url: "@BARRIER@/mark/@NAME@-leave-${{ ctx.targetFreight.origin.name }}"}"""
+        config: {url: "@BARRIER@/mark/@NAME@-leave-${{ vars.tag }}"}"""
 
 
-def promote_one_at_a_time(world: World, project_name: str, count: int) -> None:
+def promote_one_at_a_time(world: World, name: str, count: int) -> None:
     """`count` Freight are approved for one Stage: promotions never overlap and keep the order of their decisions.
 
     The first defers in the middle, the second is killed and waits for its retry; from the fourth on all are approved
     at once.
     """
-    pipeline, marked = f"{project_name}.pipeline.all", f"{project_name}-"
-    names = [f"w{i}" for i in range(count)]
-    for position in range(count):
-        world.registry.push_image(
-            f"{project_name}/app", f"1.0.{position}", created=datetime.now(UTC)
-        )
+    pipeline, marked = f"{name}.pipeline.app", f"{name}-"
     annotate = 'airfreight/keep-requests: "true"'
-    manifests = project(project_name) + "".join(
-        warehouse(name, f"{project_name}/app", f"1.0.{i}").replace(
-            f"{{name: {name}}}", f"{{name: {name}, annotations: {{airfreight/pipeline: all}}}}"
-        )
-        for i, name in enumerate(names)
-    )
-    manifests += stage(
-        "only", names, "direct: true", TEMPLATE.replace("@NAME@", project_name), annotate
-    )
-    world.add_project(project_name, manifests)
+    manifests = project(name) + warehouse("app", f"{name}/app")
+    manifests += stage("only", ["app"], "direct: true", TEMPLATE.replace("@NAME@", name), annotate)
+    world.registry.push_image(f"{name}/app", "0.0.1", created=datetime.now(UTC))
+    world.add_project(name, manifests)
     world.unpause(pipeline)
-    for name in names:
-        world.unpause(f"{project_name}.warehouse.{name}")
-    world.wait_for_freight(project_name, count)
-
-    register = {
-        name: world.register(f"airfreight://{project_name}/warehouses/{name}") for name in names
+    # Its first run finds nothing that it may take; it ties the Stage's register.
+    world.unpause(f"{name}.warehouse.app")
+    eventually(lambda: "success" in {r["state"] for r in world.runs(f"{name}.warehouse.app")})
+    runs = {
+        f"1.0.{number}": world.trigger(pipeline, {"freight": freight.name})
+        for number, freight in enumerate(register_images(world, name, count))
     }
-    runs = {name: run_id_of(keys["index"][0]) for name, keys in register.items()}
+    tags = list(runs)
+
     # Three one after the other, then the rest at once.
-    for name in names[:3]:
-        assert world.answer(pipeline, runs[name], "only.gate", "Approve").status_code == 200
-        world.wait_for_state(pipeline, runs[name], "only.gate", "success")
-    for name in names[3:]:
-        world.wait_for_state(pipeline, runs[name], "only.gate", "awaiting_input")
+    for tag in tags[:3]:
+        assert world.answer(pipeline, runs[tag], "only.gate", "Approve").status_code == 200
+        world.wait_for_state(pipeline, runs[tag], "only.gate", "success")
+    for tag in tags[3:]:
+        world.wait_for_state(pipeline, runs[tag], "only.gate", "awaiting_input")
     with ThreadPoolExecutor(count) as pool:
         answers = pool.map(
-            lambda name: world.answer(pipeline, runs[name], "only.gate", "Approve"), names[3:]
+            lambda tag: world.answer(pipeline, runs[tag], "only.gate", "Approve"), tags[3:]
         )
     assert {answer.status_code for answer in answers} == {200}
-    world.wait_for_state(pipeline, runs["w0"], "only.promote", "deferred")
-    assert [mark.removeprefix(marked) for mark in world.barrier.names(marked)] == ["enter-w0"]
-    world.barrier.open_switches.add(project_name)
+    world.wait_for_state(pipeline, runs["1.0.0"], "only.promote", "deferred")
+    assert [mark.removeprefix(marked) for mark in world.barrier.names(marked)] == ["enter-1.0.0"]
+    world.barrier.open_switches.add(name)
     assert {world.wait_for_run(pipeline, run) for run in runs.values()} == {"success"}
 
     marks = [mark.removeprefix(marked) for mark in world.barrier.names(marked)]
     # The killed one enters twice: its first try ended before it left.
-    assert marks[:5] == [
-        "enter-w0",
-        "leave-w0",
-        "enter-w1",
-        "enter-w1",
-        "leave-w1",
-    ]
-    rest = marks[5:]
-    assert [mark.split("-")[0] for mark in rest] == ["enter", "leave"] * (count - 2)
-    assert all(rest[i].split("-")[1] == rest[i + 1].split("-")[1] for i in range(0, len(rest), 2))
-    assert rest[0] == "enter-w2"
+    killed = ["enter-1.0.1", "enter-1.0.1", "leave-1.0.1"]
+    assert marks[:5] == ["enter-1.0.0", "leave-1.0.0", *killed]
+    entered = [mark.removeprefix("enter-") for mark in marks[5::2]]
+    assert marks[5:] == [f"{what}-{tag}" for tag in entered for what in ("enter", "leave")]
+    assert entered[0] == "1.0.2"
     events = world.get(
         "/assets/events", source_dag_id=pipeline, source_task_id="only.gate", limit=100
     )["asset_events"]
     at = {event["source_run_id"]: event["timestamp"] for event in events}
-    decided = {name: at[run] for name, run in runs.items()}
-    entered = [mark.split("-")[1] for mark in rest[::2]]
-    assert entered == sorted(entered, key=lambda name: decided[name])
+    assert entered == sorted(tags[2:], key=lambda tag: at[runs[tag]])
+
+
+def register_images(world: World, name: str, count: int) -> list[Freight]:
+    """Register Freight of earlier days, 1.0.0 and so on, as a backfill of the project's Warehouse would have."""
+    repository = f"{world.registry.host}/{name}/app"
+    register = WarehouseRegister(RegisterStore(world, f"airfreight://{name}/warehouses/app"))
+    made = []
+    for number in range(count):
+        image = ImageArtifact(
+            repoURL=repository, tag=f"1.0.{number}", digest=f"sha256:{number:064}"
+        )
+        content = FreightContent(origin=FreightOrigin(name="app"), images=(image,))
+        found = datetime.now(UTC) - timedelta(hours=count - number)
+        made.append(register.register(content, found)[0])
+    return made
 
 
 def add_guestbook(world: World, project_name: str) -> None:

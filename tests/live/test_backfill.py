@@ -31,7 +31,7 @@ def backfill(world: World, days_ago: int, until_days_ago: int) -> None:
 
 
 def test_a_backfill_registers_what_the_warehouse_would_have_produced_then(world: World) -> None:
-    for tag, age in (("1.0.0", 10), ("1.1.0", 6), ("1.2.0", 2)):
+    for tag, age in (("1.0.0", 10), ("1.1.0", 3), ("1.2.0", 1)):
         world.registry.push_image("past/guestbook", tag, created=NOW - timedelta(days=age))
     add_guestbook(world, PROJECT)
     world.unpause(PIPELINE)
@@ -39,16 +39,17 @@ def test_a_backfill_registers_what_the_warehouse_would_have_produced_then(world:
     live = world.wait_for_freight(PROJECT, 1)
     world.wait_for_state(PIPELINE, run_id_of(live), "dev.verify", "success")
 
-    backfill(world, 7, 1)
+    # The Warehouse runs once a day: once before there was 1.1.0, and once after.
+    backfill(world, 4, 2)
     found = world.freight(PROJECT)
     assert len(found) == 3
     dates = [datetime.fromisoformat(entry["discoveredAt"]) for entry in found]
-    assert NOW - timedelta(days=10) < dates[0] < NOW - timedelta(days=6)
-    assert NOW - timedelta(days=6) < dates[1] < NOW - timedelta(days=2)
+    assert NOW - timedelta(days=10) < dates[0] < NOW - timedelta(days=3)
+    assert NOW - timedelta(days=3) < dates[1] < NOW - timedelta(days=1)
     assert found[2] == live
     assert len(world.runs(PIPELINE)) == 1
 
-    backfill(world, 7, 1)
+    backfill(world, 4, 2)
     assert world.freight(PROJECT) == found
     assert len(world.runs(PIPELINE)) == 1
 

@@ -10,4 +10,4 @@ def test_promotions_of_one_stage_never_overlap_and_keep_the_order_of_their_decis
     world: World,
 ) -> None:
     """Guards: the Stage's claim, and `goes_first`."""
-    promote_one_at_a_time(world, "lock", 10)
+    promote_one_at_a_time(world, "lock", 8)
