@@ -44,8 +44,8 @@ class MessageChannel(Model):
     """One place for messages.
 
     `cluster` tells a ClusterMessageChannel, which has no Secret: `connection_id` comes from its annotation
-    `airfreight/connection`. That of a MessageChannel is the one that its Secret names. A notifier has its Connections in
-    its arguments, and no other.
+    `airfreight/connection`. That of a MessageChannel is the one that its Secret names. A notifier has its
+    Connections in its arguments, and no other.
     """
 
     name: Name

@@ -69,7 +69,7 @@ class ConnectionIds:
 def named_connections(
     arguments: Any, place: tuple[str | int, ...] = ()
 ) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Yield every Connection that arguments of an operator or a notifier name, and where: their names end with conn_id."""
+    """Yield every Connection that arguments of Airflow's classes name, and where: the argument ends with conn_id."""
     if isinstance(arguments, list):
         for index, item in enumerate(arguments):
             yield from named_connections(item, (*place, index))

@@ -144,8 +144,8 @@ class Settings:
     whatever its arguments let it, and those come from manifests."""
 
     notifiers: str = ""
-    """Notifiers by which the step send-message may send: a JSON object, name → import path. Empty, so none, for the same
-    reason."""
+    """Notifiers by which the step send-message may send: a JSON object, name → import path. Empty, so none, as with
+    `operators`."""
 
     roles: str = ""
     """Who has which role in `approvers` and `responders`: a JSON object, role → ids of users. Empty: there is no role;

@@ -175,10 +175,8 @@ def _mail(
 def _notify(
     config: SendMessageConfig, context: StepContext, channel: NotifierChannel
 ) -> dict[str, str]:
-    if config.encoding_type:
-        message = _decoded(NotifierMessage, config).root
-    else:
-        message = {channel.message_arg: config.message}
+    plain = {channel.message_arg: config.message}
+    message = _decoded(NotifierMessage, config).root if config.encoding_type else plain
     context.notify(channel.name, {**channel.args, **message})
     return {"name": channel.name}
 
