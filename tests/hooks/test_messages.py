@@ -103,7 +103,8 @@ def test_steps_open_channels_by_connections_and_record_events_without_passwords(
     assert (status.phase, status.message) == (PromotionPhase.SUCCEEDED, "")
     ours, airflows = server.mails
     assert ours.get_content().strip() == "hi"
-    assert airflows.get_body().get_content().strip() == JINJA
+    (html,) = airflows.iter_parts()
+    assert html.get_content().strip() == JINJA
     assert status.state["step-2"] == {"notifier": {"name": "smtp"}}
     (event,) = register.events()
     assert (event.actor, event.data) == ("alice", {"password": "***"})

@@ -39,7 +39,7 @@ class AllowedClasses(Generic[KindT]):
         self, noun: str, base: type[KindT], allowed: Mapping[str, str], ids: ConnectionIds
     ) -> None:
         self._noun = noun
-        self._base = base
+        self._base: type[KindT] = base
         self._allowed = allowed
         self._ids = ids
 

@@ -76,6 +76,6 @@ def named_connections(
     elif isinstance(arguments, Mapping):
         for key, item in arguments.items():
             here = (*place, str(key))
-            if here[-1].endswith("conn_id") and isinstance(item, str):
+            if str(key).endswith("conn_id") and isinstance(item, str):
                 yield here, item
             yield from named_connections(item, here)
