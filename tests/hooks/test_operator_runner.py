@@ -96,7 +96,7 @@ def test_no_argument_is_rendered_or_read_as_a_file(text):
         ("warehouse", {"value": 1}, "warehouse_conn_id: project shop may not use"),
         ("warehouse", {"value": 1, "warehouse_conn_id": "airfreight_bank_db"}, "may not use"),
         ("warehouse", {"value": {"a": [{"my_conn_id": "other"}]}, "warehouse_conn_id": None},
-         "value.a.my_conn_id: project shop may not use"),
+         r"value.a\[0\].my_conn_id: project shop may not use"),
         ("gone", {}, "gone is tests.hooks.operators.Gone, which cannot be imported"),
         ("nowhere", {}, "which cannot be imported"),
         ("function", {}, "which is no operator"),

@@ -14,7 +14,7 @@ from airfreight.model.promotion import PromotionStatus
 from airfreight.runtime.fence import Fence
 from airfreight.runtime.objects import ProjectObjects
 from airfreight.runtime.stage_register import StageRegister
-from airfreight.steps.base import NoOperators, StepContext, StepResult
+from airfreight.steps.base import NoOperators, StepContext, StepResult, no_notifier
 from airfreight.steps.registry import StepRegistry
 from airfreight.steps.workdir import WorkDirectory
 from tests.runtime.memory import MemoryStore
@@ -65,6 +65,7 @@ def test_a_step_can_hide_the_passwords_of_its_config_and_knows_what_is_allowed(
         fence,
         ProjectObjects(MemoryStore(), (), {}),
         NoOperators(),
+        no_notifier,
     )
     step = {"uses": "tell", "config": {"token": "${{ secret('cloud').password }}"}}
     engine = engine_for(WorkDirectory(tmp_path), lambda _: None)

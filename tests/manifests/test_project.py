@@ -305,6 +305,10 @@ SLACK = {"channelID": "C1"}
 MAIL = {"from": "a@b.c", "host": "mail", "port": 25}
 
 
+def notifier(connection: str) -> dict[str, Any]:
+    return {"name": "chat", "messageArg": "text", "args": {"chat_conn_id": connection}}
+
+
 @pytest.mark.parametrize(
     ("annotation", "spec", "message"),
     [
@@ -316,8 +320,12 @@ MAIL = {"from": "a@b.c", "host": "mail", "port": 25}
         ("airfreight_shop_slack", {"slack": SLACK}, "its Connections begin with airfreight_shared_"),
         ("airfreight__slack", {"slack": SLACK}, "its Connections begin with airfreight_shared_"),
         ("aws_default", {"smtp": MAIL}, "its Connections begin with airfreight_shared_"),
+        (None, {"notifier": notifier("airfreight_shared_chat"), "secretRef": {"name": "x"}}, None),
+        (None, {"notifier": notifier("airfreight_shop_chat")}, "its Connections begin with airfreight_shared_"),
+        ("airfreight_shared_chat", {"notifier": notifier("airfreight_shared_chat")}, "no secretRef or annotation"),
     ],
-    ids=["slack", "with a Secret", "open mail", "no token", "no login", "a project's", "no project's", "another"],
+    ids=["slack", "with a Secret", "open mail", "no token", "no login", "a project's", "no project's", "another",
+         "notifier", "a project's notifier", "both"],
 )  # fmt: skip
 def test_a_cluster_channel_takes_a_shared_connection_only(
     tmp_path: Path, annotation: str | None, spec: dict[str, Any], message: str | None

@@ -1,6 +1,6 @@
 """A promotion that waits for people and for an operator's trigger: Airflow's part is played by a register in memory.
 
-The DAG, the operator, the engine and the steps are real, and so are the operators that steps run.
+The DAG, the operator, the engine and the steps are real, and so are the operators and notifiers that steps run.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from airfreight.runtime.inflate import inflate
 from airfreight.runtime.records import PromotionRecord, RunRecord
 from airfreight.runtime.stage_register import StageRegister
 from airfreight.runtime.warehouse_register import WarehouseRegister
+from tests.hooks.notifiers import ChatNotifier
 from tests.runtime.memory import MemoryStore, content
 
 MANIFESTS = """\
@@ -64,11 +65,23 @@ spec:
           args:
             env: {VERSION: "1.10"}
             bash_command: echo "dbt run $VERSION {{ ds }}"
+      - uses: send-message
+        as: tell
+        config:
+          channel: {kind: MessageChannel, name: chat}
+          message: ${{ ctx.stage }} has {{ ds }}
+---
+apiVersion: ee.kargo.akuity.io/v1alpha1
+kind: MessageChannel
+metadata: {name: chat}
+spec:
+  notifier: {name: chat, messageArg: text}
 """
 OPERATORS = {
     "bash": "airflow.providers.standard.operators.bash.BashOperator",
     "file": "airflow.providers.standard.sensors.filesystem.FileSensor",
 }
+NOTIFIERS = {"chat": "tests.hooks.notifiers.ChatNotifier"}
 RUN = "calm-otter-0123456789ab"
 
 
@@ -190,6 +203,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     for name, value in {
         "AIRFLOW_CONN_AIRFREIGHT_SHARED_FILES": files,
         "AIRFLOW__AIRFREIGHT__OPERATORS": OPERATORS,
+        "AIRFLOW__AIRFREIGHT__NOTIFIERS": NOTIFIERS,
         "AIRFLOW__AIRFREIGHT__ROLES": {"leads": ["alice"]},
     }.items():
         monkeypatch.setenv(name, json.dumps(value))
@@ -263,13 +277,14 @@ def test_an_answer_that_airflow_lost_is_asked_for_again(site: Site) -> None:
     assert site.status.executions[0].deliveries == 0
 
 
-def test_an_operator_defers_with_its_own_trigger_and_goes_on(site: Site) -> None:
+def test_an_operator_defers_with_its_own_trigger_and_a_notifier_tells(site: Site) -> None:
     waits = approve(site)
     assert isinstance(waits.trigger, FileTrigger)
     assert site.status.waits_for is not None
     site.arrived.touch()
     result = site.back(waits, True)
     assert result["outputs"]["dbt"] == {"return_value": "dbt run 1.10 {{ ds }}"}
+    assert ChatNotifier.sent.pop() == ("prod has {{ ds }}", "general", "prod.promote")
     assert site.status.phase is PromotionPhase.SUCCEEDED
 
 

@@ -73,17 +73,25 @@ def test_settings_are_found_in_the_environment_as_airflow_finds_them():
     assert read_values(environment_values(environ)) == Settings(expression_nodes=500)
 
 
-def test_operators_and_roles_are_objects_and_empty_where_nobody_set_them():
+def test_operators_notifiers_and_roles_are_objects_and_empty_where_nobody_set_them():
     assert (Settings().allowed_operators(), Settings().user_roles()) == ({}, {})
-    read = read_values({"operators": '{"bash": "a.B"}', "roles": '{"leads": ["alice", "bob"]}'})
+    assert Settings().allowed_notifiers() == {}
+    roles = '{"leads": ["alice", "bob"]}'
+    read = read_values(
+        {"operators": '{"bash": "a.B"}', "notifiers": '{"chat": "a.C"}', "roles": roles}
+    )
     assert read.allowed_operators() == {"bash": "a.B"}
+    assert read.allowed_notifiers() == {"chat": "a.C"}
     assert read.user_roles() == {"leads": ("alice", "bob")}
 
 
 @pytest.mark.parametrize("text", ["bash=a.B", "[]", '{"bash": 1}', '{"bash": "B"}', "[" * 10_000])
-def test_operators_that_are_no_object_of_import_paths_are_refused(text):
+def test_operators_and_notifiers_that_are_no_object_of_import_paths_are_refused(text):
+    settings = read_values({"operators": text, "notifiers": text})
     with pytest.raises(SettingsError, match=r"setting \[airfreight\] operators: expected JSON"):
-        read_values({"operators": text}).allowed_operators()
+        settings.allowed_operators()
+    with pytest.raises(SettingsError, match=r"setting \[airfreight\] notifiers: expected JSON"):
+        settings.allowed_notifiers()
 
 
 @pytest.mark.parametrize("text", ["leads", '{"leads": "alice"}', '{"leads": [1]}'])

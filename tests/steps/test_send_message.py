@@ -1,4 +1,7 @@
-"""send-message: to a mail server on this machine, and to a server that answers as Slack's documentation says."""
+"""send-message: to a mail server on this machine, and to a server that answers as Slack's documentation says.
+
+What a notifier of Airflow does with its arguments is tested with `NotifierRunner`.
+"""
 
 from __future__ import annotations
 
@@ -268,6 +271,51 @@ def test_a_message_that_was_sent_is_not_sent_again(slack: SlackServer) -> None:
     again = replace(context, previous_output=first.output)
     assert send(again, slack.url, channel=TO_SLACK, message="hi") == first
     assert len(slack.asked) == 1
+
+
+CHAT = MessageChannel.model_validate(
+    {
+        "name": "chat",
+        "notifier": {"name": "chat", "messageArg": "text", "args": {"channel": "ops", "icons": []}},
+    }
+)
+TO_CHAT = {"kind": "MessageChannel", "name": "chat"}
+NOTIFIED = {
+    "text": ({"message": "hi {{ x }}"}, {"channel": "ops", "icons": [], "text": "hi {{ x }}"}),
+    "json": (
+        {"encodingType": "json", "message": '{"blocks": [1], "channel": "dev"}'},
+        {"channel": "dev", "icons": [], "blocks": [1]},
+    ),
+    "yaml": (
+        {"encodingType": "yaml", "message": "text: hi", "slack": {"channelID": "C2"}},
+        {"channel": "ops", "icons": [], "text": "hi"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("config", "args"), NOTIFIED.values(), ids=NOTIFIED.keys())
+def test_a_notifier_gets_the_message_beside_the_channels_arguments_once(
+    config: dict[str, Any], args: dict[str, Any]
+) -> None:
+    sent: list[tuple[str, dict[str, Any]]] = []
+    context = replace(at_channel(CHAT), notify=lambda name, given: sent.append((name, dict(given))))
+    result = send(context, channel=TO_CHAT, **config)
+    again = send(replace(context, previous_output=result.output), channel=TO_CHAT, **config)
+    assert result == again == StepResult(output={"notifier": {"name": "chat"}})
+    assert sent == [("chat", args)]
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"message": "hi"}, "notifier 'chat' sends in a promotion only: it needs Airflow"),
+        ({"message": "[]", "encodingType": "json"}, "the encoded message: message: .* dictionary"),
+    ],
+    ids=["without Airflow", "no arguments"],
+)
+def test_what_no_notifier_can_send_says_why(config: dict[str, Any], message: str) -> None:
+    with pytest.raises(TerminalStepError, match=message):
+        send(at_channel(CHAT), channel=TO_CHAT, **config)
 
 
 def test_a_mail_goes_to_the_channels_addresses(mail: MailServer) -> None:

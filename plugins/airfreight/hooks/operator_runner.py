@@ -1,26 +1,18 @@
-"""Operators of Airflow as parts of a promotion: the deployment says which, manifests give arguments, which are data.
-
-Nothing that a manifest says is rendered as Jinja, imported or called: templates were evaluated by then, and Airflow
-renders the fields of a task's own operator only.
-"""
+"""Operators of Airflow as parts of a promotion: the deployment says which, manifests give arguments, which are data."""
 
 from __future__ import annotations
 
 import contextvars
-import importlib
-import inspect
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from airflow.sdk import BaseOperator, Context
-from airflow.sdk._shared.secrets_masker import redact
 from airflow.sdk.bases.operator import ExecutorSafeguard
 from airflow.sdk.exceptions import (
-    AirflowException,
     AirflowFailException,
     AirflowRescheduleException,
     AirflowSensorTimeout,
@@ -32,16 +24,15 @@ from airflow.sdk.exceptions import (
     TaskDeferred,
 )
 
-from airfreight.errors import RetryableStepError, SettingsError, StepError, TerminalStepError
+from airfreight.errors import StepError, TerminalStepError
+from airfreight.hooks.allowed_classes import AllowedClasses, cause, passing_failure
 from airfreight.hooks.operator_context import operator_context
 from airfreight.model.connections import ConnectionIds
 from airfreight.model.promotion import StepStatus
 from airfreight.model.waiting import Event, Happened
-from airfreight.runtime.credentials import own_connection
 from airfreight.steps.base import StepLog, StepResult
 
 _LONGEST_TASK_ID = 250
-_LONGEST_CAUSE = 1000
 # Bytes. The register keeps it, and writes it at each change of the promotion.
 _MOST_OUTPUT = 256 * 1024
 
@@ -64,8 +55,7 @@ class OperatorRunner:
         context: Context,
         log: StepLog,
     ) -> None:
-        self._allowed = allowed
-        self._ids = ids
+        self._operators = AllowedClasses[BaseOperator]("operator", BaseOperator, allowed, ids)
         self._promotion = promotion
         self._context = context
         self._log = log
@@ -90,7 +80,7 @@ class OperatorRunner:
             message = f"{name} looks again"
             return StepResult(StepStatus.RUNNING, _output(pushed), message, delay)
         except AirflowSkipException as skip:
-            return StepResult(StepStatus.SKIPPED, _output(pushed), _cause(skip))
+            return StepResult(StepStatus.SKIPPED, _output(pushed), cause(skip))
         except StepError:
             raise
         except (Exception, AirflowTaskTimeout, TaskAwaitingInput) as error:
@@ -107,75 +97,20 @@ class OperatorRunner:
                 operator.on_kill()
 
     def _failure(self, name: str, error: BaseException, pushed: Mapping[str, Any]) -> StepError:
-        kind = type(error).__name__
         match error:
             case TaskAwaitingInput() | DagRunTriggerException() | DownstreamTasksSkipped():
+                kind = type(error).__name__
                 text = f"{name} asks Airflow for what only a task of its own can have ({kind})"
                 return TerminalStepError(text, failed=True)
             case AirflowFailException() | AirflowSensorTimeout():
-                text = f"{name} failed: {_cause(error)}"
+                text = f"{name} failed: {cause(error)}"
                 return TerminalStepError(text, failed=True, output=_output(pushed))
-            case AirflowException() | AirflowTaskTimeout():
-                return RetryableStepError(f"{name} failed: {_cause(error)}")
             case _:
-                # A text that is not Airflow's may hold anything; the log masks what Airflow knows to be secret.
-                self._log.error("%s raised %s: %s", name, kind, _cause(error))
-                return RetryableStepError(f"{name} raised {kind}; the log of the task has its text")
+                return passing_failure(name, error, self._log)
 
     def _build(self, name: str, args: Mapping[str, Any], alias: str) -> BaseOperator:
-        kind = self._find(name)
-        self._check_arguments(name, kind, args)
         task_id = re.sub(r"[^\w.-]", "-", f"{self._context['ti'].task_id}.{alias}")
-        try:
-            operator = kind(task_id=task_id[:_LONGEST_TASK_ID], **args)
-        except Exception as error:
-            raise TerminalStepError(
-                f"args: {name} does not take them: {_cause(error)}", failed=True
-            ) from None
-        self._check_connections(vars(operator))
-        return operator
-
-    def _find(self, name: str) -> type[BaseOperator]:
-        path = self._allowed.get(name)
-        if path is None:
-            allowed = (
-                f"allows {', '.join(sorted(self._allowed))}" if self._allowed else "names none"
-            )
-            raise TerminalStepError(
-                f"operator {name!r} is not allowed: the setting [airfreight] operators {allowed}",
-                failed=True,
-            )
-        module, _, attribute = path.rpartition(".")
-        try:
-            kind = getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
-            raise TerminalStepError(
-                f"setting [airfreight] operators: {name} is {path}, which cannot be imported: {error}"
-            ) from None
-        if not (isinstance(kind, type) and issubclass(kind, BaseOperator)):
-            raise TerminalStepError(
-                f"setting [airfreight] operators: {name} is {path}, which is no operator"
-            )
-        return kind
-
-    def _check_arguments(
-        self, name: str, kind: type[BaseOperator], args: Mapping[str, Any]
-    ) -> None:
-        known = _parameters(kind)
-        unknown = sorted(set(args) - known)
-        if unknown:
-            raise TerminalStepError(
-                f"args: {name} takes no {', '.join(unknown)}; it takes {', '.join(sorted(known))}",
-                failed=True,
-            )
-        self._check_connections(args)
-
-    def _check_connections(self, arguments: Mapping[str, Any]) -> None:
-        for place, connection_id in _connection_ids(arguments):
-            try:
-                own_connection(connection_id, self._ids)
-            except SettingsError as error:
-                raise TerminalStepError(f"args: {place}: {error}", failed=True) from None
+        return self._operators.make(name, args, task_id=task_id[:_LONGEST_TASK_ID])
 
     def _finished(
         self, operator: BaseOperator, returned: Any, pushed: dict[str, Any]
@@ -193,33 +128,6 @@ def _call(operator: BaseOperator, context: Context, happened: Happened | None) -
         return inside.run(operator.execute, context)
     arguments = dict(happened.arguments)
     return inside.run(operator.resume_execution, happened.method, arguments, context)
-
-
-def _parameters(kind: type[BaseOperator]) -> set[str]:
-    """Return the arguments of the operator's own; those of every task (retries, callbacks, pools) are not for steps."""
-    own = [
-        base for base in kind.__mro__ if issubclass(base, BaseOperator) and base is not BaseOperator
-    ]
-    found: set[str] = set()
-    for base in own:
-        if "__init__" in vars(base):
-            parameters = inspect.signature(base.__init__).parameters.values()
-            named = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-            found |= {parameter.name for parameter in parameters if parameter.kind in named}
-    return found - {"self"}
-
-
-def _connection_ids(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
-    """Yield every Connection that arguments name, and where."""
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            here = f"{place}.{key}" if place else str(key)
-            if str(key).endswith("conn_id") and isinstance(item, str):
-                yield here, item
-            yield from _connection_ids(item, here)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _connection_ids(item, place)
 
 
 def _waiting(name: str, deferral: TaskDeferred, output: dict[str, Any] | None) -> StepResult:
@@ -251,9 +159,3 @@ def _output(pushed: Mapping[str, Any]) -> dict[str, Any] | None:
             f"the operator's XCom has {len(text)} bytes; an output may have {_MOST_OUTPUT}: write it elsewhere"
         )
     return cast("dict[str, Any]", json.loads(text)) or None
-
-
-def _cause(error: BaseException) -> str:
-    """Return the error's text without what Airflow knows to be secret."""
-    text = str(redact(str(error) or type(error).__name__))
-    return text if len(text) <= _LONGEST_CAUSE else f"{text[:_LONGEST_CAUSE]}…"

@@ -45,6 +45,7 @@ class _Deployment:
     step_settings: StepSettings
     sources: Sources
     operators: Operators
+    notify: Callable[[str, Mapping[str, Any]], None]
     channels: ProjectChannels
 
     def context(
@@ -81,6 +82,7 @@ class _Deployment:
             operators=self.operators,
             record_event=self.fence.register.record_event,
             channel=self.channels.open,
+            notify=self.notify,
         )
 
 
@@ -92,9 +94,10 @@ def engine_maker(
     fence: Fence,
     objects: ProjectObjects,
     operators: Operators,
+    notify: Callable[[str, Mapping[str, Any]], None],
 ) -> EngineFor:
     """Return what makes an engine for a work directory."""
-    deployment = _deployment(project, log, fence, objects, operators)
+    deployment = _deployment(project, log, fence, objects, operators, notify)
     settings = deployment.settings
 
     def engine_for(
@@ -122,6 +125,7 @@ def _deployment(
     fence: Fence,
     objects: ProjectObjects,
     operators: Operators,
+    notify: Callable[[str, Mapping[str, Any]], None],
 ) -> _Deployment:
     settings = read_settings()
     return _Deployment(
@@ -134,6 +138,7 @@ def _deployment(
         step_settings=_step_settings(settings, ui_base_url()),
         sources=_sources(project, objects),
         operators=operators,
+        notify=notify,
         channels=ProjectChannels(
             project.connections,
             project.channels,

@@ -9,7 +9,7 @@ from airfreight.manifests.resources import Resource
 from airfreight.manifests.secrets import CONNECTION
 from airfreight.manifests.shapes import read_model
 from airfreight.model.channel import MessageChannel
-from airfreight.model.connections import SHARED_PREFIX, ConnectionIds
+from airfreight.model.connections import SHARED_PREFIX, ConnectionIds, named_connections
 
 
 def read_channel(resource: Resource, ids: ConnectionIds) -> MessageChannel | None:
@@ -23,6 +23,10 @@ def read_channel(resource: Resource, ids: ConnectionIds) -> MessageChannel | Non
     if channel is not None and channel.slack and not (cluster or channel.secret_ref):
         message = "required field is missing"
         resource.found.error(("spec", "secretRef"), message, "its Secret names Slack's token")
+    if channel is not None and channel.notifier:
+        for place, named in named_connections(channel.notifier.args):
+            if refusal := ids.refusal(named):
+                resource.found.error(("spec", "notifier", "args", *place), refusal)
     return None if resource.found.errors else channel
 
 
@@ -34,7 +38,8 @@ def _connection(resource: Resource, ids: ConnectionIds) -> str:
     """Return the Connection that all projects share and this channel names; it reads no Secret."""
     path = ("metadata", "annotations", CONNECTION)
     hint = f"name a Connection that begins with {SHARED_PREFIX}"
-    needed = any(key in resource.section("spec") for key in ("slack", "secretRef"))
+    spec = resource.section("spec")
+    needed = "notifier" not in spec and any(key in spec for key in ("slack", "secretRef"))
     named = resource.annotations.get(CONNECTION, "")
     if not named and needed:
         message = "required annotation is missing: a ClusterMessageChannel reads no Secret"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field, model_validator
 
 from airfreight.model.base import Model, Name
@@ -30,11 +32,20 @@ class SmtpChannel(Model):
     insecure_skip_verify: bool = False
 
 
+class NotifierChannel(Model):
+    """A notifier of Airflow, by its name in the deployment's list; its argument `message_arg` takes the message."""
+
+    name: str = Field(min_length=1)
+    message_arg: str = Field(min_length=1)
+    args: dict[str, Any] = Field(default_factory=dict)
+
+
 class MessageChannel(Model):
     """One place for messages.
 
     `cluster` tells a ClusterMessageChannel, which has no Secret: `connection_id` comes from its annotation
-    `airfreight/connection`. That of a MessageChannel is the one that its Secret names.
+    `airfreight/connection`. That of a MessageChannel is the one that its Secret names. A notifier has its
+    Connections in its arguments, and no other.
     """
 
     name: Name
@@ -43,11 +54,16 @@ class MessageChannel(Model):
     secret_ref: SecretReference | None = None
     slack: SlackChannel | None = None
     smtp: SmtpChannel | None = None
+    notifier: NotifierChannel | None = None
 
     @model_validator(mode="after")
     def _exactly_one_place(self) -> MessageChannel:
-        if (self.slack is None) == (self.smtp is None):
-            raise ValueError("expected exactly one of slack and smtp")
+        if (self.slack, self.smtp, self.notifier).count(None) != 2:
+            raise ValueError("expected exactly one of slack, smtp and notifier")
+        if self.notifier and (self.secret_ref or self.connection_id):
+            raise ValueError(
+                "expected the Connections of a notifier in its args, and no secretRef or annotation"
+            )
         return self
 
     @property

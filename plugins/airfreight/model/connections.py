@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 SHARED_PREFIX = "airfreight_shared_"
 
@@ -62,3 +64,18 @@ class ConnectionIds:
             return f"its Connections would be those that all projects share, {SHARED_PREFIX}…"
         same = [name for prefix, name in self._prefixes if prefix == self.own]
         return f"its Connections would be those of project {same[0]}, {self.own}…" if same else None
+
+
+def named_connections(
+    arguments: Any, place: tuple[str | int, ...] = ()
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Yield every Connection that arguments of Airflow's classes name, and where: the argument ends with conn_id."""
+    if isinstance(arguments, list):
+        for index, item in enumerate(arguments):
+            yield from named_connections(item, (*place, index))
+    elif isinstance(arguments, Mapping):
+        for key, item in arguments.items():
+            here = (*place, str(key))
+            if str(key).endswith("conn_id") and isinstance(item, str):
+                yield here, item
+            yield from named_connections(item, here)

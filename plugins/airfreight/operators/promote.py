@@ -19,6 +19,7 @@ from airflow.sdk.exceptions import (
 from airfreight.errors import AirfreightError
 from airfreight.hooks.configuration import read_settings
 from airfreight.hooks.decisions import decisions_of, read_decision
+from airfreight.hooks.notifier_runner import NotifierRunner
 from airfreight.hooks.operator_runner import OperatorRunner
 from airfreight.hooks.processes import end_children, watched
 from airfreight.hooks.runs import promotion_has_ended, skip_tasks
@@ -234,13 +235,11 @@ class PromoteOperator(BaseOperator):
         back: Return,
     ) -> Any:
         steps, name = step_registry(), record.promotion.name
+        settings, ids = read_settings(), self.runtime.project.connections
         runner = self._runner = OperatorRunner(
-            read_settings().allowed_operators(),
-            self.runtime.project.connections,
-            name,
-            context,
-            self.log,
+            settings.allowed_operators(), ids, name, context, self.log
         )
+        notifiers = NotifierRunner(settings.allowed_notifiers(), ids, context, self.log)
         work = PromotionWork(
             record=record,
             fence=fence,
@@ -256,6 +255,7 @@ class PromoteOperator(BaseOperator):
                 fence,
                 self.runtime.objects(subject.registers, context),
                 runner,
+                notifiers.notify,
             ),
         )
         with watched(

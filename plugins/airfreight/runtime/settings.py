@@ -143,6 +143,10 @@ class Settings:
     """Operators that the step airflow may run: a JSON object, name → import path. Empty, so none: an operator may do
     whatever its arguments let it, and those come from manifests."""
 
+    notifiers: str = ""
+    """Notifiers by which the step send-message may send: a JSON object, name → import path. Empty, so none, as with
+    `operators`."""
+
     roles: str = ""
     """Who has which role in `approvers` and `responders`: a JSON object, role → ids of users. Empty: there is no role;
     Airflow does not tell a task what roles a user has."""
@@ -191,10 +195,11 @@ class Settings:
 
     def allowed_operators(self) -> dict[str, str]:
         """Return name → import path; raises SettingsError where the setting is no such object."""
-        found = _read_object("operators", self.operators)
-        if not all(isinstance(path, str) and "." in path for path in found.values()):
-            raise _not_understood("operators", 'such as {"bash": "package.module.Operator"}')
-        return found
+        return _read_paths("operators", self.operators, '{"bash": "package.module.Operator"}')
+
+    def allowed_notifiers(self) -> dict[str, str]:
+        """Return name → import path; raises SettingsError where the setting is no such object."""
+        return _read_paths("notifiers", self.notifiers, '{"chat": "package.module.Notifier"}')
 
     def user_roles(self) -> dict[str, tuple[str, ...]]:
         """Return role → ids of users; raises SettingsError where the setting is no such object."""
@@ -241,6 +246,13 @@ def _read_object(name: str, text: str) -> dict[str, Any]:
         found = None
     if not isinstance(found, dict):
         raise _not_understood(name, "an object")
+    return found
+
+
+def _read_paths(name: str, text: str, example: str) -> dict[str, str]:
+    found = _read_object(name, text)
+    if not all(isinstance(path, str) and "." in path for path in found.values()):
+        raise _not_understood(name, f"such as {example}")
     return found
 
 

@@ -198,6 +198,11 @@ def no_audit_trail(event: AuditEvent) -> None:  # noqa: ARG001 the collaborator'
     )
 
 
+def no_notifier(name: str, args: Mapping[str, Any]) -> None:  # noqa: ARG001 the collaborator's shape
+    """Stand for Airflow's notifiers where a step is tried without Airflow: raises TerminalStepError."""
+    raise TerminalStepError(f"notifier {name!r} sends in a promotion only: it needs Airflow")
+
+
 @dataclass(frozen=True)
 class StepContext:
     """All that a step may know and use.
@@ -212,6 +217,8 @@ class StepContext:
     `argocd` opens the project's Argo CD; entering it raises SettingsError where it cannot be opened.
     `record_event` keeps an event in the Stage's register; one of a step that has one already changes nothing.
     `channel` opens a message channel by kind and name; raises SettingsError where it cannot be opened.
+    `notify` sends by a notifier of Airflow's, one that the deployment lets steps have, with these arguments. Raises
+    TerminalStepError or RetryableStepError.
     `check_fence` raises where another process has taken this Promotion over. The engine asks before each run of a step;
     a step that repeats an outside effect by itself asks before each.
     `delivered` is the answer or the event that the step's last result waited for; None at any other run.
@@ -239,6 +246,7 @@ class StepContext:
     delivered: Delivery | None = None
     record_event: Callable[[AuditEvent], None] = no_audit_trail
     channel: Callable[[str, str], OpenChannel] = no_channel
+    notify: Callable[[str, Mapping[str, Any]], None] = no_notifier
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The step send-message: one message to a channel of Slack or by mail."""
+"""The step send-message: one message to a channel of Slack, by mail or by a notifier of Airflow."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Literal, TypeVar
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, RootModel, ValidationError, field_validator
 
 from airfreight.artifacts.slack import SLACK, post_message
 from airfreight.artifacts.smtp import MailServer
@@ -22,13 +22,13 @@ from airfreight.errors import (
     TerminalStepError,
     TransientError,
 )
-from airfreight.model.channel import SlackChannel, SmtpChannel
+from airfreight.model.channel import NotifierChannel, SlackChannel, SmtpChannel
 from airfreight.model.promotion import StepStatus
 from airfreight.steps.base import OpenChannel, PromotionStep, StepConfig, StepContext, StepResult
 from airfreight.steps.mail import Line, Mail, mail_message
 from airfreight.steps.yaml_data import load_yaml
 
-ModelT = TypeVar("ModelT", bound=StepConfig)
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 _SLACK_SECONDS = 30.0
 _SHORTEST_WAIT, _LONGEST_WAIT = timedelta(seconds=10), timedelta(minutes=5)
@@ -82,6 +82,10 @@ class SlackMessage(StepConfig, alias_generator=None):
     thread_ts: str = ""
 
 
+class NotifierMessage(RootModel[dict[str, Any]]):
+    """An encoded message to a notifier: arguments, beside the channel's own or in their place."""
+
+
 class SendMessageStep(PromotionStep[SendMessageConfig]):
     """Sends unless this Promotion's state says that it was sent; `slack_api` is where Slack's Web API is."""
 
@@ -112,6 +116,8 @@ class SendMessageStep(PromotionStep[SendMessageConfig]):
             return {"slack": self._post(config, context, target.channel.slack, target)}
         if target.channel.smtp is not None:
             return {"smtp": _mail(config, context, target.channel.smtp, target)}
+        if target.channel.notifier is not None:
+            return {"notifier": _notify(config, context, target.channel.notifier)}
         raise TerminalStepError(f"channel {target.channel.name!r} leads nowhere")
 
     def _post(
@@ -164,6 +170,15 @@ def _mail(
     for address, reason in server.send(message).items():
         context.log.warning("The mail server did not take the mail for %s: %s", address, reason)
     return {"messageID": str(message["Message-ID"])}
+
+
+def _notify(
+    config: SendMessageConfig, context: StepContext, channel: NotifierChannel
+) -> dict[str, str]:
+    plain = {channel.message_arg: config.message}
+    message = _decoded(NotifierMessage, config).root if config.encoding_type else plain
+    context.notify(channel.name, {**channel.args, **message})
+    return {"name": channel.name}
 
 
 def _decoded(model: type[ModelT], config: SendMessageConfig) -> ModelT:

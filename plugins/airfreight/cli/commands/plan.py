@@ -38,7 +38,7 @@ from airfreight.runtime.planning import Plan, PlanRegistry, plan_promotion
 from airfreight.runtime.promoting import make_promotion
 from airfreight.runtime.records import Decision
 from airfreight.runtime.stage_register import StageRegister
-from airfreight.steps.base import NoOperators
+from airfreight.steps.base import NoOperators, no_notifier
 from airfreight.steps.installed import step_registry
 from airfreight.steps.registry import StepRegistry
 
@@ -172,6 +172,7 @@ def _planned(
         fence,
         subject.objects,
         NoOperators(),
+        no_notifier,
     )
     folder = workspace()
     workdir = folder.create(promotion.name)
