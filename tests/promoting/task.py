@@ -132,14 +132,14 @@ def _engine(
     steps: StepRegistry,
     fence: Fence,
     workdir: WorkDirectory,
-    on_change: Callable[[PromotionStatus], object],
+    save_progress: Callable[[PromotionStatus], object],
 ) -> PromotionEngine:
     return PromotionEngine(
         registry=steps,
         context_for=partial(_context, task, fence, workdir),
         clock=lambda: datetime.now(UTC),
         sleep=time.sleep,
-        on_change=on_change,
+        save_progress=save_progress,
         on_step=lambda alias, event, message: None,
         sources=Sources(),
         ui_base_url="",

@@ -38,7 +38,7 @@ class Run:
             context_for=self._context,
             clock=lambda: self.now,
             sleep=self._sleep,
-            on_change=lambda status: None,
+            save_progress=lambda status: None,
             on_step=lambda alias, event, message: None,
             sources=Sources(),
             ui_base_url="",
