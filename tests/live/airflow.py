@@ -34,6 +34,8 @@ _OPERATORS = {
     "pod": "airflow.providers.cncf.kubernetes.operators.pod.KubernetesPodOperator",
     "sql-check": "airflow.providers.common.sql.operators.sql.SQLCheckOperator",
 }
+# By what a MessageChannel may send here.
+_NOTIFIERS = {"mail": "airflow.providers.smtp.notifications.smtp.SmtpNotifier"}
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ def _settings(folder: Path) -> dict[str, str]:
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "1",
         "AIRFLOW__AIRFREIGHT__OPERATORS": json.dumps(_OPERATORS),
+        "AIRFLOW__AIRFREIGHT__NOTIFIERS": json.dumps(_NOTIFIERS),
         "AIRFLOW__AIRFREIGHT__ROLES": json.dumps({"leads": ["alice"]}),
         "AIRFLOW__AIRFREIGHT__ALLOW_CREDENTIALS_OVER_HTTP": "True",
         "AIRFLOW__AIRFREIGHT__ALLOW_LOOPBACK": "True",

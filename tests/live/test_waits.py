@@ -17,6 +17,7 @@ import pytest
 from tests.live.manifests import auto, project, stage, warehouse
 from tests.live.terminal import airfreight
 from tests.live.world import World, eventually, run_id_of
+from tests.mail_server import MailServer
 from tests.pod_server import PodServer, running_pod_server
 
 PROJECT = "waits"
@@ -81,14 +82,42 @@ FORM = """\
               note: {type: string}
       - uses: compose-output
         as: notes
-        config: {text: "${{ outputs.release.values.version + ' by ' + outputs.release.respondedBy }}"}"""
+        config: {text: "${{ outputs.release.values.version + ' by ' + outputs.release.respondedBy }}"}
+      - uses: send-message
+        config:
+          message: "${{ outputs.notes.text }} {{ ds }}"
+          channel: {kind: MessageChannel, name: people}"""
+
+CHANNEL = """\
+---
+apiVersion: ee.kargo.akuity.io/v1alpha1
+kind: MessageChannel
+metadata: {name: people}
+spec:
+  notifier:
+    name: mail
+    messageArg: html_content
+    args: {smtp_conn_id: airfreight_shared_mail, from_email: kargo@example.com, to: team@example.com, subject: out}
+"""
 
 
 @pytest.fixture(scope="module")
-def pods(world: World) -> Iterator[PodServer]:
-    """Serve Kubernetes' API, with a Connection to it and to what the other operators need."""
+def mailbox() -> Iterator[MailServer]:
+    with MailServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def pods(world: World, mailbox: MailServer) -> Iterator[PodServer]:
+    """Serve Kubernetes' API, with a Connection to it and to what the other operators and the notifier need."""
     with running_pod_server() as server:
         connections = {
+            "mail": {
+                "conn_type": "smtp",
+                "host": "127.0.0.1",
+                "port": mailbox.port,
+                "extra": json.dumps({"disable_tls": True, "disable_ssl": True}),
+            },
             "files": {"conn_type": "fs", "extra": json.dumps({"path": str(world.folder)})},
             "warehouse": {"conn_type": "sqlite", "host": str(world.folder / "warehouse.db")},
             "pods": {
@@ -117,7 +146,7 @@ def run(world: World, pods: PodServer) -> str:
     manifests = project(PROJECT, auto("prod", "asked", "filled")) + warehouse("app", "waits/app")
     manifests += stage("prod", ["app"], "direct: true", TEMPLATE)
     manifests += stage("asked", ["app"], "direct: true", ASKS)
-    manifests += stage("filled", ["app"], "direct: true", FORM)
+    manifests += stage("filled", ["app"], "direct: true", FORM) + CHANNEL
     world.add_project(PROJECT, manifests)
     world.unpause(PIPELINE)
     world.unpause(f"{PROJECT}.warehouse.app")
@@ -225,8 +254,11 @@ def wait_for_trigger(world: World, run: str, kind: str) -> None:
     time.sleep(3)
 
 
-def test_a_person_fills_in_values_that_a_later_step_uses(world: World, run: str) -> None:
-    """Guard: `GetUserInputStep`, which takes no values but those that fit, and asks again."""
+def test_a_person_fills_in_values_that_later_steps_use(
+    world: World, run: str, mailbox: MailServer
+) -> None:
+    """Guards: `GetUserInputStep`, which takes no values but those that fit, and asks again; `NotifierRunner`, which
+    gives a message to an Airflow notifier and has no Jinja rendered in it."""
     filled = Asking(world, run, "filled")
     world.wait_for_state(PIPELINE, run, filled.task, "awaiting_input")
     asked = world.request(PIPELINE, run, filled.task)
@@ -243,6 +275,8 @@ def test_a_person_fills_in_values_that_a_later_step_uses(world: World, run: str)
         {"version": "17"},
         {"text": "17 by alice"},
     )
+    (mail,) = mailbox.mails
+    assert [part.get_content().strip() for part in mail.iter_parts()] == ["17 by alice {{ ds }}"]
 
 
 def test_a_promotion_that_waits_for_a_person_is_aborted(world: World, run: str) -> None:
