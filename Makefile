@@ -3,11 +3,15 @@
 # A shell that forbids bytecode, as many container images do, has every process compile all of Airflow again: 4 s each.
 unexport PYTHONDONTWRITEBYTECODE
 
+# A distribution builds its Python with every optimisation. One that was compiled without them, as pyenv does, needs half
+# as long again for the same. Where there is none, uv finds or fetches one.
+PYTHON ?= $(firstword $(wildcard $(addprefix /usr/bin/python3.,11 12 13)))
+
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install uv, where it is missing, and everything that the lock names
-	@command -v uv >/dev/null || python3 -m pip install uv; uv sync --frozen --compile-bytecode
+	@command -v uv >/dev/null || python3 -m pip install uv; uv sync --frozen --compile-bytecode $(PYTHON:%=--python=%)
 
 lint: ## ruff and mypy
 	@uv run --frozen ruff check . && uv run --frozen ruff format --check . && uv run --frozen mypy plugins/airfreight demo

@@ -6,11 +6,12 @@ import os
 import re
 import shutil
 import stat
-import tarfile
 import tempfile
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+
+from backports import tarfile
 
 from airfreight.errors import SettingsError, TerminalStepError
 from airfreight.model.naming import PROMOTION_NAME
@@ -85,7 +86,7 @@ def restore(target: Path, workdir: WorkDirectory) -> bool:
         with tarfile.open(target, mode="r:") as tar:
             entries = tar.getmembers()
             files = [entry for entry in entries if not entry.issym()]
-            tar.extractall(workdir.root, members=files, filter=_as_it_was)  # noqa: S202 it narrows Python's own filter
+            tar.extractall(workdir.root, members=files, filter=_as_it_was)
             # Last, so that nothing is written through one, wherever it leads.
             for entry in entries:
                 if entry.issym():

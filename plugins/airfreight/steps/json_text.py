@@ -12,9 +12,10 @@ from airfreight.errors import TerminalStepError
 BOM = "\ufeff"
 
 _SPACE = re.compile(r"[ \t\r\n]*")
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"')
+# No possessive groups: before Python 3.11.4 they end too soon.
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
 _SCALAR = re.compile(r"[^\s,\[\]{}\"]+")
-_BRACKET = re.compile(r'(?:[^\[\]{}"]|"(?:[^"\\]|\\.)*+")*+([\[\]{}])')
+_BRACKET = re.compile(r'[^\[\]{}"]*(?:"[^"\\]*(?:\\.[^"\\]*)*"[^\[\]{}"]*)*([\[\]{}])')
 _MUST_ESCAPE = re.compile(r"[^ !#-\[\]-\x7f]")
 _GO_ESCAPE = re.compile("[<>&\u2028\u2029]")
 

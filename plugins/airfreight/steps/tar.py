@@ -5,12 +5,12 @@ from __future__ import annotations
 import gzip
 import os
 import stat
-import tarfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, cast
 
+from backports import tarfile
 from pydantic import Field
 
 from airfreight.errors import RetryableStepError, TerminalStepError

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
-import tarfile
 import tempfile
 import zlib
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, cast
 
+from backports import tarfile
 from pydantic import Field
 
 from airfreight.errors import RetryableStepError, TerminalStepError

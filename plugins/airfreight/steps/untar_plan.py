@@ -7,9 +7,10 @@ nothing is ever written through one.
 
 from __future__ import annotations
 
-import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+
+from backports import tarfile
 
 from airfreight.errors import TerminalStepError
 from airfreight.steps.archive import ArchiveLimits, Contents
