@@ -13,6 +13,8 @@ import pytest
 from airfreight.model.credential import Credential
 from airfreight.steps.base import PromotionStep, StepContext, StepResult, StepSettings
 from airfreight.steps.git_clone import GitCloneStep
+from airfreight.steps.git_commit import GitCommitStep
+from airfreight.steps.git_push import GitPushStep
 from airfreight.steps.workdir import WorkDirectory
 from tests.git_http import GitHttpServer
 
@@ -65,6 +67,16 @@ class Bench:
 
     def clone(self, url: str, path: str = "src", **checkout: Any) -> StepResult:
         return self.run(GitCloneStep(), repoURL=url, checkout=[{"path": path, **checkout}])
+
+    def promote(
+        self, url: str, path: str = "a.txt", text: str = "two\n", **push: Any
+    ) -> tuple[Any, Any]:
+        """Clone, change one file, commit and push, as a small promotion does; return what the last two gave."""
+        self.clone(url)
+        (self.root / "src" / path).write_text(text)
+        committed = self.run(GitCommitStep(), "step-2", path="src", message=f"Set {path}")
+        step = GitPushStep(sleep=lambda _: None)
+        return committed, self.run(step, "step-3", path="src", **push)
 
 
 @pytest.fixture
