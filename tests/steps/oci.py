@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from airfreight.model.credential import Credential
+from airfreight.model.promotion import StepStatus
 from airfreight.steps.base import StepContext
+from airfreight.steps.oci_push import OciPushConfig, OciPushStep
 from tests.registry_server import INDEX, DebianRegistry
 from tests.steps.files import context_at
 
@@ -163,3 +165,30 @@ def scripted() -> Iterator[Scripted]:
     yield script
     server.shutdown()
     server.server_close()
+
+
+def opened(root: Path, *references: str, **settings: Any) -> StepContext:
+    """Return a context with logins for the repositories of these references."""
+    known = [
+        ("helm" if reference.startswith("oci://") else "image", _repository(reference))
+        for reference in references
+    ]
+    return context(root, *known, **settings)
+
+
+def _repository(reference: str) -> str:
+    return reference.partition("@")[0] if "@" in reference else reference.rpartition(":")[0]
+
+
+def push(root: Path, source: str, target: str, **config: Any) -> dict[str, Any]:
+    """Push with logins for both; return the output."""
+    return push_with(opened(root, source, target), source, target, **config)
+
+
+def push_with(context: StepContext, source: str, target: str, **config: Any) -> dict[str, Any]:
+    """Push with the logins that the context has; return the output."""
+    settings = {"srcRef": source, "destRef": target, "insecureSkipTLSVerify": True, **config}
+    result = OciPushStep().run(OciPushConfig.model_validate(settings), context)
+    assert result.status == StepStatus.SUCCEEDED
+    assert result.output is not None
+    return dict(result.output)
