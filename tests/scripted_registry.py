@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.serving import Serving
+from tests.serving import QuietHandler, Serving
 
 IMAGE = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -63,16 +63,13 @@ class ScriptedRegistry(Serving):
         self.asked: list[Asked] = []
         registry = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
                 registry._answer(self)
 
             do_HEAD = do_GET
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
 
         self._server = _Server(("127.0.0.1", 0), Handler)
         if tls:

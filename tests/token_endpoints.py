@@ -6,11 +6,11 @@ import json
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl
 
-from tests.serving import Serving
+from tests.serving import QuietHandler, Serving
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class TokenEndpoints(Serving):
         self.asked: list[Asked] = []
         endpoints = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             def do_GET(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
                 path = self.path.partition("?")[0]
@@ -58,9 +58,6 @@ class TokenEndpoints(Serving):
 
             do_POST = do_GET
             do_PUT = do_GET
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         if tls:

@@ -9,7 +9,7 @@ import ssl
 import tempfile
 from collections.abc import Generator, Iterable
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.serving import Serving
+from tests.serving import QuietHandler, Serving
 
 SERVICE = "tests"
 _PATH = re.compile(r"/v2/(?P<name>.+)/(?:manifests|blobs|tags)/")
@@ -42,7 +42,7 @@ class TokenServer(Serving):
         self.scopes: list[list[str]] = []
         server = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             def do_GET(self) -> None:
                 scopes = parse_qs(urlsplit(self.path).query).get("scope", [])
                 server.scopes.append(scopes)
@@ -58,9 +58,6 @@ class TokenServer(Serving):
                 self.send_response(405)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.socket = self._tls().wrap_socket(self._server.socket, server_side=True)

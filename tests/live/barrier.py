@@ -20,7 +20,7 @@ from types import TracebackType
 
 import psutil
 
-from tests.serving import Serving
+from tests.serving import QuietHandler, Serving
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,9 @@ class BarrierServer(Serving):
     def __post_init__(self) -> None:
         barrier = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             def do_GET(self) -> None:
                 barrier.answer(self)
-
-            def log_message(self, *args: object) -> None:
-                """Print nothing: the tests' output is for the tests."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 
