@@ -10,28 +10,16 @@ from typing import Any
 import httpx
 import pytest
 
-from airfreight.model.credential import Credential
 from airfreight.steps.base import PromotionStep, StepContext, StepResult, StepSettings
 from airfreight.steps.git_clone import GitCloneStep
 from airfreight.steps.git_commit import GitCommitStep
 from airfreight.steps.git_push import GitPushStep
 from airfreight.steps.workdir import WorkDirectory
 from tests.git_http import GitHttpServer
+from tests.steps.logins import Logins
 
 STARTED = datetime(2024, 5, 1, 12, 0, tzinfo=UTC)
 PASSWORD = "s3cret/ü+token"
-
-
-@dataclass
-class Logins:
-    """Credentials by URL, and which were asked for."""
-
-    known: dict[str, Credential] = field(default_factory=dict)
-    asked: list[tuple[str, str]] = field(default_factory=list)
-
-    def find(self, kind: str, url: str) -> Credential | None:
-        self.asked.append((kind, url))
-        return self.known.get(url)
 
 
 @dataclass
