@@ -1,4 +1,4 @@
-.PHONY: help setup lint unit live test demo down
+.PHONY: help setup lint programs unit live test demo down
 
 # A shell that forbids bytecode, as many container images do, has every process compile all of Airflow again: 4 s each.
 unexport PYTHONDONTWRITEBYTECODE
@@ -19,8 +19,11 @@ unit: ## the tests that start no Airflow, on all cores
 live: ## the tests that start an Airflow
 	@uv run --frozen pytest tests/live -n 3 --dist loadscope --no-loadscope-reorder --durations=20
 
-test: setup lint ## everything: lint, unit tests, live tests (installs docker-registry, git, gnupg and OpenSSH where missing)
+programs: # one waits for the network while the other computes
 	@.ci/setup
+
+test: setup ## everything: lint, unit tests, live tests (installs docker-registry, git, gnupg and OpenSSH where missing)
+	@$(MAKE) --no-print-directory --jobs=2 lint programs
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory live
 

@@ -31,7 +31,11 @@ def _certificate(subject: str, key: ec.EllipticCurvePrivateKey) -> x509.Certific
 
 
 def private_authority(folder: Path) -> tuple[str, ssl.SSLContext]:
-    """Return the authority's certificate in PEM, and what a server on 127.0.0.1 needs to speak TLS."""
+    """Return the authority's certificate in PEM, and what a server on 127.0.0.1 needs to speak TLS.
+
+    ``127.1`` is another name of it, which programs do not take for this machine. The server's key and certificate are
+    `server.pem` in the folder.
+    """
     authority_key = ec.generate_private_key(ec.SECP256R1())
     is_authority = x509.BasicConstraints(ca=True, path_length=0)
     authority = (
@@ -40,7 +44,8 @@ def private_authority(folder: Path) -> tuple[str, ssl.SSLContext]:
         .sign(authority_key, hashes.SHA256())
     )
     key = ec.generate_private_key(ec.SECP256R1())
-    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    names = x509.SubjectAlternativeName([address, x509.DNSName("127.1")])
     certificate = (
         _certificate("127.0.0.1", key)
         .add_extension(names, critical=False)

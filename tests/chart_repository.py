@@ -1,9 +1,10 @@
-"""A classic chart repository over plain http for tests, and charts for it, packed by the real helm."""
+"""A classic chart repository for tests, and charts for it, packed by the real helm."""
 
 from __future__ import annotations
 
 import base64
 import json
+import ssl
 import subprocess
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -62,17 +63,24 @@ def push(archive: Path, target: str, login: tuple[str, str], authority: Path | N
 
 
 class ChartRepository(Serving):
-    """Serves a folder of packed charts; with `user` and `password` it wants that login.
+    """Serves a folder of packed charts; with `user` and `password` it wants that login, with `tls` it speaks https.
 
     `authorizations` is every such header that came.
     """
 
-    def __init__(self, root: Path, user: str = "", password: str = "") -> None:
+    def __init__(
+        self, root: Path, user: str = "", password: str = "", tls: ssl.SSLContext | None = None
+    ) -> None:
         self.root = root
         self.login = base64.b64encode(f"{user}:{password}".encode()).decode() if user else ""
         self.authorizations: list[str] = []
         handler = type("Handler", (_Handler,), {"repository": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(root)))
+        self._scheme = "https" if tls else "http"
+        if tls:
+            self._server.socket = tls.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
 
     def __enter__(self) -> Self:
         self.root.mkdir(parents=True, exist_ok=True)
@@ -80,7 +88,7 @@ class ChartRepository(Serving):
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_port}"
 
     def add(self, chart: Path) -> None:
         """Pack a chart and list it in the repository's index."""
@@ -98,6 +106,12 @@ class _Handler(SimpleHTTPRequestHandler):
             self.send_error(401)
         else:
             super().do_GET()
+
+    def handle(self) -> None:
+        try:
+            super().handle()
+        except OSError:  # a client that does not trust the certificate
+            self.close_connection = True
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""

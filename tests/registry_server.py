@@ -26,8 +26,10 @@ log: {{level: error}}
 storage:
   filesystem: {{rootdirectory: {root}/data}}
   delete: {{enabled: true}}
-http: {{addr: "{host}"}}
+http:
+  addr: "{host}"
 """
+_TLS = "  tls: {{certificate: {tls}, key: {tls}}}\n"
 _AUTH = "auth: {{htpasswd: {{realm: tests, path: {root}/htpasswd}}}}\n"
 _TOKEN = """\
 auth:
@@ -42,21 +44,26 @@ _LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
 class DebianRegistry:
     """A registry that lives as long as the `with` block; `host` is ``127.0.0.1:<port>``, plain http.
 
-    With `user` (name, password) it asks for a Basic login, with `tokens` for a token of that server.
+    With `user` (name, password) it asks for a Basic login, with `tokens` for a token of that server. With `tls`, a file
+    of key and certificate, it speaks https.
     """
 
     def __init__(
-        self, user: tuple[str, str] | None = None, tokens: TokenServer | None = None
+        self,
+        user: tuple[str, str] | None = None,
+        tokens: TokenServer | None = None,
+        tls: Path | None = None,
     ) -> None:
         self._user = user
         self._tokens = tokens
+        self._tls = tls
         self.host = ""
 
     def __enter__(self) -> DebianRegistry:
         self._folder = tempfile.TemporaryDirectory(prefix="registry-")
         root = Path(self._folder.name)
         self.host = f"127.0.0.1:{_free_port()}"
-        config = _CONFIG
+        config = _CONFIG + (_TLS if self._tls else "")
         if self._user:
             name, password = self._user
             (root / "htpasswd").write_text(f"{name}:{_bcrypt(password)}\n")
@@ -64,10 +71,16 @@ class DebianRegistry:
         if self._tokens:
             (root / "cert.pem").write_bytes(self._tokens.certificate)
             config += _TOKEN.replace("{realm}", self._tokens.realm).replace("{service}", SERVICE)
-        (root / "config.yml").write_text(config.format(root=root, host=self.host))
+        settings = config.format(root=root, host=self.host, tls=self._tls)
+        (root / "config.yml").write_text(settings)
         self._log = (root / "log").open("wb")
         auth = self._tokens.auth() if self._tokens else self._user
-        self._http = httpx.Client(base_url=f"http://{self.host}", auth=auth, trust_env=False)
+        self._http = httpx.Client(
+            base_url=f"{'https' if self._tls else 'http'}://{self.host}",
+            auth=auth,
+            verify=self._tls is None,
+            trust_env=False,
+        )
         try:
             self.start()
         except BaseException:

@@ -18,13 +18,9 @@ def load(project: str) -> None:
 
     Raises ManifestError where a file cannot be read; what can be read but is wrong disables only what needs it.
     """
-    from airflow.sdk import get_parsing_context
-
     from airfreight.compile.project import pipelines_folder, project_dags
 
-    # A task's process parses the file for the one DAG that the task is of.
-    only = get_parsing_context().dag_id
-    project_dags(pipelines_folder(_calling_file()), project, only)
+    project_dags(pipelines_folder(_calling_file()), project)
 
 
 def raise_errors() -> None:
@@ -39,8 +35,6 @@ def preload() -> None:
 
     Imports what they use, builds the parser of expressions, and looks for the kinds that other packages declare.
     """
-    import airflow.timetables.base  # noqa: F401 the first DAG of a process needs it
-
     from airfreight.compile import project  # noqa: F401
     from airfreight.expr.program import compile_expression
     from airfreight.sources.custom import subscription_registry

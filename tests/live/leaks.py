@@ -5,12 +5,11 @@ from __future__ import annotations
 import base64
 import subprocess
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-import psutil
 import psycopg2
 from psycopg2 import sql
 
@@ -80,13 +79,13 @@ def watched_arguments(secrets: list[str], leaking: Path) -> AbstractContextManag
     leaking.touch()
 
     def look() -> None:
-        for process in psutil.process_iter():
-            try:
-                arguments = " ".join(process.cmdline()).encode()
-            except psutil.Error:
-                continue
-            if _holds(arguments, forms):
-                with leaking.open("a") as names:
-                    names.write(f"{process.name()}\n")
+        for process in Path("/proc").glob("[0-9]*"):
+            # It may have ended by now.
+            with suppress(OSError):
+                arguments = (process / "cmdline").read_bytes().replace(b"\0", b" ")
+                if _holds(arguments, forms):
+                    name = (process / "comm").read_text()
+                    with leaking.open("a") as names:
+                        names.write(name)
 
     return repeating(look, 0.2)

@@ -28,6 +28,14 @@ def tls_context(*, verify: bool = True, authority: str = "") -> ssl.SSLContext:
     return httpx.create_ssl_context(verify=verify, trust_env=False)
 
 
+def untrusted(where: str, reason: str) -> str:
+    """Return what to say of the server `where`, whose certificate was not accepted."""
+    return (
+        f"{where} has a certificate that is not trusted: {reason}; where a private authority "
+        "signed it, put the authority's own into `ca_certificate` of the Connection's extra"
+    )
+
+
 def unanswered(where: str, error: httpx.HTTPError) -> ArtifactError:
     """Return what it means that the server `where` gave no answer; httpx's own text may hold a login.
 
@@ -36,9 +44,6 @@ def unanswered(where: str, error: httpx.HTTPError) -> ArtifactError:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return ArtifactError(
-                f"{where} has a certificate that is not trusted: {cause.verify_message}; where a private authority "
-                "signed it, put the authority's own into `ca_certificate` of the Connection's extra"
-            )
+            return ArtifactError(untrusted(where, cause.verify_message))
         cause = cause.__cause__ or cause.__context__
     return TransientError(f"{where} did not answer: {type(error).__name__}")

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from airflow.sdk import DAG
+import airflow.timetables.base  # noqa: F401 else each fork imports it for its first DAG
+from airflow.sdk import DAG, get_parsing_context
 
 from airfreight.compile.assets import pipeline_assets
 from airfreight.compile.pipeline import pipeline_dag
@@ -26,12 +27,13 @@ def pipelines_folder(dag_file: str) -> Path:
     return Path(dag_file).resolve().parent.parent / "include" / "pipelines"
 
 
-def project_dags(pipelines: Path, name: str, only: str | None = None) -> list[DAG]:
-    """Return the DAGs of a project, or of them just the one called `only`.
+def project_dags(pipelines: Path, name: str) -> list[DAG]:
+    """Return the DAGs of a project; in the process of a task just the DAG of that task.
 
     Raises ManifestError where a file cannot be read at all.
     """
     project = load_project(pipelines, name, step_registry())
+    only = get_parsing_context().dag_id
     return [
         make()
         for pipeline in project.pipelines

@@ -3,12 +3,18 @@
 Logins stand in files of helm's private home, mode 0600; neither an argument nor the environment holds one. helm itself
 sends them to no other host than the repository's own. Whatever a repository's index or a redirect names is reached
 through the guard, but for this machine: helm asks 127.0.0.1 and localhost without any proxy.
+
+The authorities of Connections reach helm by its environment. Its own ways are worse: with ``--ca-file`` it asks
+registries without any proxy, and so past the guard; with ``caFile`` of a repository it checks the certificate of an
+archive elsewhere against the repository's name.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import os
+import re
 import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,9 +24,11 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from airfreight.artifacts.git_access import write_private
 from airfreight.artifacts.guarded_http import refusal
 from airfreight.artifacts.oci.protocol import is_this_machine
-from airfreight.errors import TerminalStepError
+from airfreight.artifacts.tls import tls_context, untrusted
+from airfreight.errors import RetryableStepError, TerminalStepError
 from airfreight.model.credential import Credential
 from airfreight.model.urls import normalize_chart
 from airfreight.steps.base import StepContext
@@ -29,6 +37,10 @@ from airfreight.steps.oci_registry import registry_faults
 
 CHART, LOCK = "Chart.yaml", "Chart.lock"
 _TEXT_FIELDS = ("name", "version", "repository")
+_MACHINE_AUTHORITIES = "/etc/ssl/certs:/etc/pki/tls/certs"
+_UNTRUSTED = re.compile(
+    r'"https://(?P<host>[^/"]+)[^"]*": tls: failed to verify certificate: (?:x509: )?(?P<reason>.+)'
+)
 
 
 @dataclass(frozen=True)
@@ -95,14 +107,20 @@ class Charts:
             self._check(dependency)
         with registry_faults():
             logins = dict(_logins(self.context, dependencies))
+            for login in logins.values():
+                tls_context(authority=login.ca_certificate)  # refuses what is no certificate
         passwords = tuple(login.password for login in logins.values())
         with guarded(self.context) as place:
             config = place.home / "config"
             _write_private(config / "repositories.yaml", _repositories(dependencies, logins))
             _write_private(config / "registry" / "config.json", _registry_logins(logins))
             plain = ["--plain-http"] if _all_registries_are_here(dependencies) else []
-            secretive = replace(place, secrets=passwords)
-            secretive.run("helm", "dependency", work, *plain, str(self.chart))
+            trusted = _authorities(place.home, dependencies, logins)
+            told = replace(place, secrets=passwords, environment=trusted)
+            try:
+                told.run("helm", "dependency", work, *plain, str(self.chart))
+            except RetryableStepError as error:
+                raise _explained(error) from None
 
     def _check(self, dependency: Dependency) -> None:
         url = dependency.repository
@@ -151,7 +169,13 @@ def _logins(
         asked = f"oci://{normalize_chart(url)}/{dependency.name}" if oci else url
         login = context.credentials.find("helm", asked)
         if login is not None:
-            yield (f"oci://{dependency.host}" if oci else url), login
+            yield _opened(dependency), login
+
+
+def _opened(dependency: Dependency) -> str:
+    """Return what a login opens: the repository, or the whole registry, since helm has one login for that."""
+    url = dependency.repository
+    return f"oci://{dependency.host}" if url.startswith("oci://") else url
 
 
 def _repositories(
@@ -169,15 +193,42 @@ def _repositories(
 
 
 def _registry_logins(logins: Mapping[str, Credential]) -> dict[str, Any]:
+    """Return helm's file of logins; an empty one, of a Connection for its authority alone, would be a fault there."""
     return {
         "auths": {
             url.removeprefix("oci://"): {
                 "auth": base64.b64encode(f"{login.username}:{login.password}".encode()).decode()
             }
             for url, login in logins.items()
-            if url.startswith("oci://")
+            if url.startswith("oci://") and login.password
         }
     }
+
+
+def _authorities(
+    home: Path, dependencies: Iterable[Dependency], logins: Mapping[str, Credential]
+) -> Mapping[str, str]:
+    """Return the variables by which helm trusts the authorities of `logins`.
+
+    It has one list for all servers: those of the machine are on it only where a repository has no other.
+    """
+    opened = {_opened(dependency) for dependency in dependencies if dependency.host}
+    own = {url: login.ca_certificate for url, login in logins.items() if login.ca_certificate}
+    if not own:
+        return {}
+    folder = home / "authorities"
+    folder.mkdir()
+    file = write_private(folder / "connections.pem", "\n".join(own.values()))
+    if own.keys() >= opened:
+        return {"SSL_CERT_FILE": file, "SSL_CERT_DIR": str(folder)}
+    machine = os.environ.get("SSL_CERT_DIR") or _MACHINE_AUTHORITIES
+    return {"SSL_CERT_DIR": f"{folder}:{machine}"}
+
+
+def _explained(error: RetryableStepError) -> RetryableStepError:
+    """Say of a certificate that is not trusted what every client says, and not what helm makes of it."""
+    found = _UNTRUSTED.search(str(error))
+    return RetryableStepError(untrusted(found["host"], found["reason"])) if found else error
 
 
 def _write_private(file: Path, content: Mapping[str, Any]) -> None:
