@@ -13,9 +13,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.serving import QuietHandler, running
 
 TOKEN = "t0ken/of+the=cluster"
 COMMIT = "c0ffee" + "0" * 34
@@ -244,7 +246,7 @@ def serving(tls: ssl.SSLContext | None = None) -> Iterator[ArgocdServer]:
     """Serve on a free port of this machine, with `tls` over https."""
     state = ArgocdServer()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def handle_request(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             body = self.rfile.read(length)
@@ -267,18 +269,9 @@ def serving(tls: ssl.SSLContext | None = None) -> Iterator[ArgocdServer]:
 
         do_GET = do_POST = do_PATCH = handle_request
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    state.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}"
-    try:
+    with running(server) as url:
+        state.url = url.replace("http:", "https:") if tls else url
         yield state
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

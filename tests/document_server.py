@@ -5,10 +5,9 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from http.server import ThreadingHTTPServer
 
-from tests.serving import Serving
+from tests.serving import QuietHandler, Serving
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class DocumentServer(Serving):
         return found if isinstance(found, Sent) else found(asked)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     documents: DocumentServer
 
     def do_GET(self) -> None:
@@ -71,12 +70,3 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(bytes(piece))
 
     do_POST = do_GET
-
-    def handle(self) -> None:
-        try:
-            super().handle()
-        except OSError:  # the client had enough
-            self.close_connection = True
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""

@@ -13,11 +13,11 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
-from tests.serving import Serving
+from tests.serving import QuietHandler, Serving
 
 _PERSON = ("Test", "test@example.com")
 
@@ -139,7 +139,7 @@ class GitHttpServer(Serving):
         return authorization == f"Basic {pair}"
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     git: GitHttpServer
 
     def do_GET(self) -> None:
@@ -150,9 +150,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET
     do_PUT = do_PATCH = do_DELETE = do_POST
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Keep the test output quiet."""
 
     def _answer(self) -> None:
         length = int(self.headers.get("Content-Length", "0"))

@@ -8,9 +8,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.serving import QuietHandler, running
 
 _POD = re.compile(
     r"/api/v1/namespaces/(?P<namespace>[^/]+)/pods(?:/(?P<name>[^/]+))?(?P<log>/log)?"
@@ -96,7 +98,7 @@ def running_pod_server() -> Iterator[PodServer]:
     """Serve on a free port of this machine until the block ends."""
     pods = PodServer()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         protocol_version = "HTTP/1.1"
 
         def _do(self) -> None:
@@ -114,16 +116,5 @@ def running_pod_server() -> Iterator[PodServer]:
 
         do_GET = do_POST = do_DELETE = do_PATCH = _do
 
-        def log_message(self, format: str, *args: Any) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    pods.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with running(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as pods.url:
         yield pods
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

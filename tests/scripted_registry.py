@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.serving import QuietHandler, Serving
 
 IMAGE = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -55,18 +55,15 @@ def json_reply(document: Any, **headers: str) -> Reply:
     return Reply(body=json.dumps(document).encode(), headers=headers)
 
 
-class ScriptedRegistry:
+class ScriptedRegistry(Serving):
     """Answers by `script`, which a test may change, as long as the `with` block lasts; keeps what it was asked."""
 
     def __init__(self, script: Script, tls: ssl.SSLContext | None = None) -> None:
         self.script = script
         self.asked: list[Asked] = []
-        self._tls = tls
-
-    def __enter__(self) -> ScriptedRegistry:
         registry = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
@@ -74,24 +71,10 @@ class ScriptedRegistry:
 
             do_HEAD = do_GET
 
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        self._http = _Server(("127.0.0.1", 0), Handler)
-        if self._tls:
-            self._http.socket = self._tls.wrap_socket(self._http.socket, server_side=True)
-        threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
-        self.host = f"127.0.0.1:{self._http.server_port}"
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._http.shutdown()
-        self._http.server_close()
+        self._server = _Server(("127.0.0.1", 0), Handler)
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        self.host = f"127.0.0.1:{self._server.server_port}"
 
     def requests(self) -> list[str]:
         """Return what was asked since the last call, such as ``HEAD /v2/a/b/manifests/1.0``."""

@@ -1,22 +1,50 @@
-"""A server of the standard library that answers in a thread of its own for as long as a `with` block lasts."""
+"""Servers of the standard library that answer in a thread of their own for as long as a `with` block lasts."""
 
 from __future__ import annotations
 
 import threading
-from http.server import ThreadingHTTPServer
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
+
+
+class QuietHandler(BaseHTTPRequestHandler):
+    """Prints nothing: the tests' output is for the tests, and clients that hang up are part of them."""
+
+    def handle(self) -> None:
+        try:
+            super().handle()
+        except OSError:
+            self.close_connection = True
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@contextmanager
+def running(server: ThreadingHTTPServer) -> Iterator[str]:
+    """Serve until the block ends; yield the address."""
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 class Serving:
     """Base of test servers; `_server` listens already, so that its port is known before it is entered."""
 
     _server: ThreadingHTTPServer
-    _thread: threading.Thread
+    _running: AbstractContextManager[str]
 
     def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        self._thread.start()
+        self._running = running(self._server)
+        self._running.__enter__()
         return self
 
     def __exit__(
@@ -25,6 +53,4 @@ class Serving:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._running.__exit__(kind, error, trace)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import ssl
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl
+
+from tests.serving import QuietHandler, Serving
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Asked:
 Answer = Callable[[Asked], tuple[int, Any]]
 
 
-class TokenEndpoints:
+class TokenEndpoints(Serving):
     """Answers a path, without its query, by `answers`; a body is JSON or, as a text, sent as it is.
 
     `asked` is every request in its order. With `tls` it speaks https.
@@ -41,7 +41,7 @@ class TokenEndpoints:
         self.asked: list[Asked] = []
         endpoints = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             def do_GET(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
                 path = self.path.partition("?")[0]
@@ -59,9 +59,6 @@ class TokenEndpoints:
             do_POST = do_GET
             do_PUT = do_GET
 
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         if tls:
             self._server.socket = tls.wrap_socket(
@@ -72,19 +69,3 @@ class TokenEndpoints:
 
     def paths(self) -> list[str]:
         return [asked.path for asked in self.asked]
-
-
-@contextmanager
-def token_endpoints(
-    answers: Mapping[str, Answer], tls: ssl.SSLContext | None = None
-) -> Iterator[TokenEndpoints]:
-    """Serve for as long as the `with` block lasts."""
-    endpoints = TokenEndpoints(answers, tls)
-    thread = threading.Thread(target=endpoints._server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield endpoints
-    finally:
-        endpoints._server.shutdown()
-        thread.join()
-        endpoints._server.server_close()

@@ -7,13 +7,11 @@ import json
 import re
 import ssl
 import tempfile
-import threading
 from collections.abc import Generator, Iterable
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
-from types import TracebackType
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -23,11 +21,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.serving import QuietHandler, Serving
+
 SERVICE = "tests"
 _PATH = re.compile(r"/v2/(?P<name>.+)/(?:manifests|blobs|tags)/")
 
 
-class TokenServer:
+class TokenServer(Serving):
     """Gives `user` (name, password) every scope that he asks for, and others none.
 
     `scopes` are those that were asked for, in their order, a list for each request.
@@ -40,11 +40,9 @@ class TokenServer:
         self._certificate = _certificate(self._key)
         self.certificate = self._certificate.public_bytes(serialization.Encoding.PEM)
         self.scopes: list[list[str]] = []
-
-    def __enter__(self) -> TokenServer:
         server = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             def do_GET(self) -> None:
                 scopes = parse_qs(urlsplit(self.path).query).get("scope", [])
                 server.scopes.append(scopes)
@@ -61,23 +59,9 @@ class TokenServer:
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.socket = self._tls().wrap_socket(self._http.socket, server_side=True)
-        threading.Thread(target=self._http.serve_forever, daemon=True).start()
-        self.realm = f"https://127.0.0.1:{self._http.server_port}/token"
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._http.shutdown()
-        self._http.server_close()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.socket = self._tls().wrap_socket(self._server.socket, server_side=True)
+        self.realm = f"https://127.0.0.1:{self._server.server_port}/token"
 
     def sign(self, scopes: Iterable[str]) -> str:
         """Return a token for scopes such as ``repository:acme/web:pull,push``."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import io
 import json
 import re
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from airfreight.cli.world import Exit, World
 from airfreight.steps.builtin import builtin_steps
 from tests.docs.pages import ROOT, blocks
 from tests.git_http import GitHttpServer
+from tests.serving import QuietHandler, running
 
 FREIGHT = {"origin": {"name": "web"}, "images": [{"repoURL": "ghcr.io/acme/shop", "tag": "v1"}]}
 
@@ -151,24 +151,17 @@ def test_a_step_that_does_not_succeed_says_why_and_exits_1(
     assert message in answer["message"]
 
 
-class Busy(BaseHTTPRequestHandler):
+class Busy(QuietHandler):
     def do_GET(self) -> None:
         self.send_response(503)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
 
 @pytest.fixture
 def busy() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Busy) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with running(ThreadingHTTPServer(("127.0.0.1", 0), Busy)) as url:
+        yield url
 
 
 def test_a_step_that_waits_says_for_how_long_and_exits_3(desk: Desk, busy: str) -> None:

@@ -8,7 +8,6 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,7 +36,7 @@ from tests.git_http import GitHttpServer
 from tests.github_app import APP, INSTALLATION, GitHubAppServer
 from tests.keys import rsa_key
 from tests.registry_server import DebianRegistry
-from tests.token_endpoints import Asked, TokenEndpoints, token_endpoints
+from tests.token_endpoints import Asked, TokenEndpoints
 
 CONNECTION = "airfreight_shop_repository"
 PASSWORD = f"{ACCOUNT}-auth-token"  # what moto gives to this account
@@ -141,8 +140,8 @@ class Ecr:
         end = time.time() + 12 * 3600
         return 200, {"authorizationData": [{"authorizationToken": token, "expiresAt": end}]}
 
-    def serve(self) -> AbstractContextManager[TokenEndpoints]:
-        return token_endpoints({"/": self.answer})
+    def serve(self) -> TokenEndpoints:
+        return TokenEndpoints({"/": self.answer})
 
 
 async def test_a_token_that_the_registry_refuses_is_fetched_once_more(

@@ -17,9 +17,10 @@ import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Self
 
 import psutil
+
+from tests.serving import QuietHandler, Serving
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Mark:
 
 
 @dataclass
-class BarrierServer:
+class BarrierServer(Serving):
     """Serves on a free port of this machine until the block ends."""
 
     marks: list[Mark] = field(default_factory=list)
@@ -41,19 +42,14 @@ class BarrierServer:
     open_switches: set[str] = field(default_factory=set)
     _ending: threading.Event = field(default_factory=threading.Event)
 
-    def __enter__(self) -> Self:
+    def __post_init__(self) -> None:
         barrier = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             def do_GET(self) -> None:
                 barrier.answer(self)
 
-            def log_message(self, *args: object) -> None:
-                """Print nothing: the tests' output is for the tests."""
-
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
 
     def __exit__(
         self,
@@ -62,8 +58,7 @@ class BarrierServer:
         traceback: TracebackType | None,
     ) -> None:
         self._ending.set()
-        self._server.shutdown()
-        self._server.server_close()
+        super().__exit__(kind, error, traceback)
 
     @property
     def url(self) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -25,6 +25,7 @@ from airfreight.runtime.stage_register import StageRegister
 from tests.promoting.task import Task
 from tests.runtime.memory import MemoryStore
 from tests.runtime.step_kinds import promotion
+from tests.serving import QuietHandler, running
 
 ROOT = Path(__file__).parents[2]
 
@@ -126,7 +127,7 @@ def serving_register() -> Iterator[RegisterServer]:
     """Serve an empty register on a free port of this machine."""
     lock = threading.Lock()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             self._answer(store.get(self._key))
 
@@ -152,23 +153,7 @@ def serving_register() -> Iterator[RegisterServer]:
             self.end_headers()
             self.wfile.write(content)
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Keep the test output quiet."""
-
     with running(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as url:
         served = RegisterServer(url)
         store = served.store
         yield served
-
-
-@contextmanager
-def running(server: ThreadingHTTPServer) -> Iterator[str]:
-    """Serve until the block ends; yield the address."""
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

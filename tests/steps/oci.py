@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from airfreight.model.credential import Credential
+from airfreight.model.promotion import StepStatus
 from airfreight.steps.base import StepContext
+from airfreight.steps.oci_push import OciPushConfig, OciPushStep
 from tests.registry_server import INDEX, DebianRegistry
+from tests.serving import QuietHandler, running
 from tests.steps.files import context_at
 
 USER = ("robot", "s3cret-word")
@@ -133,7 +135,7 @@ def scripted() -> Iterator[Scripted]:
     """Run a scripted server."""
     script = Scripted()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def answer(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
             script.seen.append((self.command, self.path, self.headers.get("Authorization")))
@@ -148,18 +150,33 @@ def scripted() -> Iterator[Scripted]:
 
         do_GET = do_HEAD = do_POST = do_PUT = answer
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
+    with running(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as url:
+        script.host = url.removeprefix("http://")
+        yield script
 
-        def handle(self) -> None:
-            try:
-                super().handle()
-            except OSError:
-                self.close_connection = True
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    script.host = f"127.0.0.1:{server.server_port}"
-    yield script
-    server.shutdown()
-    server.server_close()
+def opened(root: Path, *references: str, **settings: Any) -> StepContext:
+    """Return a context with logins for the repositories of these references."""
+    known = [
+        ("helm" if reference.startswith("oci://") else "image", _repository(reference))
+        for reference in references
+    ]
+    return context(root, *known, **settings)
+
+
+def _repository(reference: str) -> str:
+    return reference.partition("@")[0] if "@" in reference else reference.rpartition(":")[0]
+
+
+def push(root: Path, source: str, target: str, **config: Any) -> dict[str, Any]:
+    """Push with logins for both; return the output."""
+    return push_with(opened(root, source, target), source, target, **config)
+
+
+def push_with(context: StepContext, source: str, target: str, **config: Any) -> dict[str, Any]:
+    """Push with the logins that the context has; return the output."""
+    settings = {"srcRef": source, "destRef": target, "insecureSkipTLSVerify": True, **config}
+    result = OciPushStep().run(OciPushConfig.model_validate(settings), context)
+    assert result.status == StepStatus.SUCCEEDED
+    assert result.output is not None
+    return dict(result.output)

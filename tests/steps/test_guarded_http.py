@@ -1,10 +1,9 @@
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 
 import httpx
@@ -12,9 +11,10 @@ import pytest
 
 from airfreight.artifacts.guarded_http import guarded_client, refusal, send_following
 from airfreight.errors import RefusedError
+from tests.serving import QuietHandler, running
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(QuietHandler):
     def do_GET(self) -> None:
         if self.path.startswith("/to?"):
             self.send_response(302)
@@ -32,24 +32,11 @@ class Handler(BaseHTTPRequestHandler):
                 time.sleep(0.1)
         self.wfile.write(seen.encode())
 
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-    def handle(self) -> None:
-        try:
-            super().handle()
-        except OSError:
-            self.close_connection = True
-
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with running(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as url:
+        yield url
 
 
 def get(url: str, timeout: float = 5, *, allow_loopback: bool = True) -> str:

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
 import stat
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,14 @@ from pydantic import ValidationError
 
 from airfreight.errors import RetryableStepError, TerminalStepError
 from airfreight.steps.http_download import HttpDownloadConfig, HttpDownloadStep
+from tests.serving import QuietHandler, running
 from tests.steps.examples import example_config
 from tests.steps.files import context_at
 
 MOST = 1024 * 1024
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(QuietHandler):
     """`/status/<n>`, `/size/<n>`, `/stream/<n>` (no length), `/short`, `/slow`, `/away`; else what was asked."""
 
     def do_GET(self) -> None:
@@ -52,23 +52,11 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(1)
         self.wfile.write(b"x" * int(rest or 10))
 
-    def handle(self) -> None:
-        try:
-            super().handle()
-        except OSError:
-            self.close_connection = True
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with running(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as url:
+        yield url
 
 
 def download(root: Path, **config: Any) -> None:

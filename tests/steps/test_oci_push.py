@@ -3,34 +3,26 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from airfreight.artifacts.guarded_http import guarded_client
-from airfreight.errors import RefusedError, RetryableStepError, StepError, TerminalStepError
-from airfreight.model.promotion import StepStatus
-from airfreight.steps.base import StepContext
+from airfreight.errors import RefusedError, RetryableStepError, TerminalStepError
 from airfreight.steps.oci_download import OciDownloadConfig, OciDownloadStep
 from airfreight.steps.oci_push import OciPushConfig, OciPushStep
-from tests.registry_server import INDEX, DebianRegistry
+from tests.registry_server import DebianRegistry
 from tests.steps.examples import example_config
 from tests.steps.oci import (
-    IMAGE,
-    LAYER,
     USER,
-    Answer,
-    Scripted,
     context,
-    described,
     digest_of,
-    image,
+    opened,
+    push,
     push_image,
     push_index,
-    scripted,
+    push_with,
 )
 from tests.token_server import TokenServer
 
@@ -59,38 +51,6 @@ def registries() -> Iterator[Registries]:
         yield Registries(basic, token, tokens)
 
 
-@pytest.fixture
-def script() -> Iterator[Scripted]:
-    with scripted() as running:
-        yield running
-
-
-def opened(root: Path, *references: str, **settings: Any) -> StepContext:
-    """Return a context with logins for the repositories of these references."""
-    known = [
-        ("helm" if reference.startswith("oci://") else "image", _repository(reference))
-        for reference in references
-    ]
-    return context(root, *known, **settings)
-
-
-def _repository(reference: str) -> str:
-    return reference.partition("@")[0] if "@" in reference else reference.rpartition(":")[0]
-
-
-def push(root: Path, source: str, target: str, **config: Any) -> dict[str, Any]:
-    """Push with logins for both; return the output."""
-    return run(opened(root, source, target), source, target, **config)
-
-
-def run(context: StepContext, source: str, target: str, **config: Any) -> dict[str, Any]:
-    settings = {"srcRef": source, "destRef": target, "insecureSkipTLSVerify": True, **config}
-    result = OciPushStep().run(OciPushConfig.model_validate(settings), context)
-    assert result.status == StepStatus.SUCCEEDED
-    assert result.output is not None
-    return dict(result.output)
-
-
 def test_a_tag_in_the_same_repository_sends_a_manifest_and_nothing_else(
     registries: Registries, tmp_path: Path
 ):
@@ -114,7 +74,7 @@ def test_a_second_run_changes_nothing_and_gives_the_same_output(
     before = registry.writes("acme/again")
     asked: list[str] = []
     fenced = replace(opened(tmp_path, source, target), check_fence=lambda: asked.append("fence"))
-    assert run(fenced, source, target, annotations=annotations) == first
+    assert push_with(fenced, source, target, annotations=annotations) == first
     assert (registry.writes("acme/again") - before, asked) == (0, [])
 
 
@@ -249,10 +209,10 @@ def test_the_size_of_what_goes_to_another_repository_is_limited(
     source, target = f"{host}/acme/web:1.0", f"{host}/{repository}:sized"
     limited = opened(tmp_path, source, target, max_oci_push_artifact_size=most)
     if message is None:
-        assert run(limited, source, target)["tag"] == "sized"
+        assert push_with(limited, source, target)["tag"] == "sized"
         return
     with pytest.raises(TerminalStepError, match=message):
-        run(limited, source, target)
+        push_with(limited, source, target)
     assert registries.basic.writes(repository) == 0
 
 
@@ -268,7 +228,7 @@ def test_the_fence_is_asked_right_before_the_tag_moves_and_a_later_run_goes_on_f
 
     fenced = replace(opened(tmp_path, source, target), check_fence=refuse)
     with pytest.raises(RefusedError, match="another process promotes"):
-        run(fenced, source, target)
+        push_with(fenced, source, target)
     assert registries.token.writes("fenced/web", "manifests/") == 0
     sent = registries.token.writes("fenced/web", "blobs/")
     push(tmp_path, source, target)
@@ -291,7 +251,7 @@ def test_what_a_registry_does_not_give_may_be_tried_again(
     target = f"{registries.token.host}/failed/web:1"
     known = [reference, target] if logins else []
     with pytest.raises(RetryableStepError, match=message):
-        run(opened(tmp_path, *known), reference, target)
+        push_with(opened(tmp_path, *known), reference, target)
     assert registries.token.writes("failed/web") == 0
 
 
@@ -299,7 +259,7 @@ def test_a_refused_token_is_said_without_the_password(registries: Registries, tm
     source = f"{registries.basic.host}/acme/web:1.0"
     target = f"{registries.token.host}/refused/web:1"
     with pytest.raises(RetryableStepError, match="refused the login") as caught:
-        run(opened(tmp_path, source), source, target)
+        push_with(opened(tmp_path, source), source, target)
     assert "word" not in str(caught.value)
 
 
@@ -322,183 +282,7 @@ def test_a_private_authority_is_trusted_where_the_connection_names_it(
     logins = opened(tmp_path, source, target).credentials
     authority = registries.tokens.certificate.decode()
     trusting = replace(context(tmp_path), credentials=replace(logins, authority=authority))
-    assert run(trusting, source, target, insecureSkipTLSVerify=False)["tag"] == "1"
-
-
-CONFIG, LAYER_BYTES = b"{}", b"layer"
-PLAIN = image(CONFIG, described(LAYER_BYTES, LAYER))
-DIGEST = digest_of(json.dumps(PLAIN).encode())
-ELSEWHERE = "zzz/other"
-
-
-def accepting(script: Scripted, contents: dict[str, Any], place: str = "/upload") -> None:
-    """Serve `contents` below a/b; take whatever is put elsewhere, uploads at `place`."""
-    script.serve(contents)
-    inner = script.script
-
-    def answer(method: str, path: str) -> Answer:
-        if method == "PUT":
-            return Answer(201)
-        if method == "POST":
-            return Answer(202, headers={"Location": place})
-        return inner(method, path) if "/a/b/" in path or method == "GET" else Answer(404)
-
-    script.script = answer
-
-
-def blobs() -> dict[str, Any]:
-    return {digest_of(CONFIG): CONFIG, digest_of(LAYER_BYTES): LAYER_BYTES}
-
-
-def test_a_place_for_uploads_on_another_host_does_not_get_the_login(
-    script: Scripted, tmp_path: Path
-):
-    with scripted() as storage:
-        accepting(storage, {})
-        accepting(
-            script, {"/manifests/1": PLAIN, **blobs()}, place=f"http://{storage.host}/upload?x=1"
-        )
-        inner, challenge = script.script, Answer(401, headers={"WWW-Authenticate": "Basic realm=x"})
-        script.script = lambda method, path: (
-            inner(method, path) if script.seen[-1][2] else challenge
-        )
-        push(tmp_path, f"{script.host}/a/b:1", f"{script.host}/{ELSEWHERE}:1")
-    assert {method for method, _, _ in storage.seen} == {"PUT"}
-    assert len(storage.seen) == 2
-    assert all(login is None for _, _, login in storage.seen)
-    assert ("PUT", f"/v2/{ELSEWHERE}/manifests/1") == script.seen[-1][:2]
-
-
-def test_a_foreign_layer_stays_where_it_is(script: Scripted, tmp_path: Path):
-    foreign = described(
-        b"secret windows",
-        "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
-        urls=["http://evil.invalid/layer"],
-    )
-    manifest = image(CONFIG, foreign, described(LAYER_BYTES, LAYER))
-    accepting(script, {"/manifests/1": manifest, **blobs()})
-    push(tmp_path, f"{script.host}/a/b:1", f"{script.host}/{ELSEWHERE}:1")
-    assert not any(foreign["digest"] in path for _, path, _ in script.seen)
-    assert any(digest_of(LAYER_BYTES) in path for _, path, _ in script.seen)
-
-
-def nested(levels: int, width: int) -> dict[str, Any]:
-    """Return manifests by path: indexes that list one index many times, so many levels deep."""
-    inner: dict[str, Any] = PLAIN
-    contents: dict[str, Any] = {}
-    for _ in range(levels):
-        body = json.dumps(inner).encode()
-        contents[f"/manifests/{digest_of(body)}"] = body
-        kind = inner["mediaType"]
-        inner = {"mediaType": INDEX, "manifests": [described(body, kind)] * width}
-    return {**contents, "/manifests/1": inner}
-
-
-HOSTILE: dict[str, tuple[dict[str, Any], type[StepError], str]] = {
-    "an index like a bomb": (nested(4, 200), RetryableStepError, "more than 256 manifests"),
-    "a deep index": (nested(6, 1), RetryableStepError, "more than 4 deep"),
-    "an oversized manifest": (
-        {"/manifests/1": b" " * (4 * 2**20 + 1)},
-        RetryableStepError,
-        "more than 4194304 bytes",
-    ),
-    "an entry of another digest": (
-        {
-            "/manifests/1": {"mediaType": INDEX, "manifests": [described(b"", IMAGE)]},
-            digest_of(b""): PLAIN,
-        },
-        RetryableStepError,
-        "sent content of sha256",
-    ),
-    "an entry that is a path": (
-        {
-            "/manifests/1": {
-                "mediaType": INDEX,
-                "manifests": [{**described(b"", IMAGE), "digest": "../../secret"}],
-            }
-        },
-        RetryableStepError,
-        "not a sha256 digest",
-    ),
-    "a config that is a path": (
-        {"/manifests/1": {**PLAIN, "config": {**PLAIN["config"], "digest": "sha256:/../x"}}},
-        RetryableStepError,
-        "not a sha256 digest",
-    ),
-    "a layer of another digest": (
-        {"/manifests/1": PLAIN, **blobs(), digest_of(LAYER_BYTES): b"other"},
-        RetryableStepError,
-        "sent content of sha256",
-    ),
-    "a layer longer than said": (
-        {"/manifests/1": PLAIN, **blobs(), digest_of(LAYER_BYTES): LAYER_BYTES * 9},
-        RetryableStepError,
-        "sent more than 5 bytes",
-    ),
-    "a layer at a metadata address": (
-        {
-            "/manifests/1": PLAIN,
-            digest_of(CONFIG): Answer(307, headers={"Location": "http://169.254.169.254/"}),
-        },
-        TerminalStepError,
-        "requests there are refused",
-    ),
-    "a manifest list of an unknown kind": (
-        {"/manifests/1": {"mediaType": "application/vnd.docker.distribution.manifest.v1+json"}},
-        RetryableStepError,
-        "unknown media type",
-    ),
-}
-
-
-@pytest.mark.parametrize(("contents", "error", "message"), HOSTILE.values(), ids=HOSTILE.keys())
-def test_what_a_registry_should_not_send_moves_no_tag(
-    script: Scripted,
-    tmp_path: Path,
-    contents: dict[str, Any],
-    error: type[StepError],
-    message: str,
-):
-    accepting(script, contents)
-    with pytest.raises(error, match=message):
-        push(tmp_path, f"{script.host}/a/b:1", f"{script.host}/{ELSEWHERE}:1")
-    assert not any(method == "PUT" and "/manifests/" in path for method, path, _ in script.seen)
-    assert len(script.seen) < 20
-
-
-@pytest.mark.parametrize(
-    ("place", "error", "message"),
-    [
-        ("http://169.254.169.254/upload", TerminalStepError, "requests there are refused"),
-        ("http://[::", RetryableStepError, "an address that is none"),
-        ("file:///etc/passwd", RetryableStepError, "did not answer: UnsupportedProtocol"),
-    ],
-    ids=["metadata", "no-address", "file"],
-)
-def test_an_upload_is_not_sent_to_a_forbidden_place(
-    script: Scripted, tmp_path: Path, place: str, error: type[StepError], message: str
-):
-    accepting(script, {"/manifests/1": PLAIN, **blobs()}, place=place)
-    with pytest.raises(error, match=message):
-        push(tmp_path, f"{script.host}/a/b:1", f"{script.host}/{ELSEWHERE}:1")
-
-
-def test_a_registry_that_stores_another_digest_than_it_got_is_found_out(
-    script: Scripted, tmp_path: Path
-):
-    accepting(script, {"/manifests/1": PLAIN})
-    inner = script.script
-    lie = Answer(201, headers={"Docker-Content-Digest": digest_of(b"other")})
-    script.script = lambda method, path: lie if method == "PUT" else inner(method, path)
-    with pytest.raises(RetryableStepError, match="sent content of sha256"):
-        push(tmp_path, f"{script.host}/a/b:1", f"{script.host}/a/b:2")
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1:1", "169.254.169.254"])
-def test_a_registry_at_a_forbidden_address_is_not_asked(tmp_path: Path, host: str):
-    closed = replace(context(tmp_path), http=partial(guarded_client, allow_loopback=False))
-    with pytest.raises(TerminalStepError, match="requests there are refused"):
-        run(closed, f"{host}/a/b:1", f"{host}/a/b:2")
+    assert push_with(trusting, source, target, insecureSkipTLSVerify=False)["tag"] == "1"
 
 
 @pytest.mark.parametrize(
@@ -545,7 +329,7 @@ def test_the_login_is_looked_up_by_the_repository_as_kargo_spells_it(
         raise TerminalStepError("no network here")
 
     with pytest.raises(TerminalStepError, match="no network here"):
-        run(replace(asked, http=nobody), reference, "r.example/x:1")
+        push_with(replace(asked, http=nobody), reference, "r.example/x:1")
     assert asked.credentials.asked == [(kind, url)]  # type: ignore[attr-defined]
 
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 import gzip
 import json
 import logging
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from airfreight.steps.base import OpenChannel, StepContext, StepResult, StepSett
 from airfreight.steps.send_message import SendMessageConfig, SendMessageStep
 from tests.certificates import private_authority
 from tests.mail_server import MailServer
+from tests.serving import QuietHandler, running
 from tests.steps.examples import FREIGHT, example_config
 from tests.steps.files import context_at
 
@@ -50,7 +50,7 @@ class SlackServer:
 def slack() -> Iterator[SlackServer]:
     state = SlackServer()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             state.asked.append((self.path, self.headers["Authorization"], json.loads(body)))
@@ -63,16 +63,8 @@ def slack() -> Iterator[SlackServer]:
             self.end_headers()
             self.wfile.write(content)
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        state.url = f"http://127.0.0.1:{server.server_port}"
+    with running(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as state.url:
         yield state
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

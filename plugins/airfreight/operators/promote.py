@@ -234,30 +234,14 @@ class PromoteOperator(BaseOperator):
         fence: Fence,
         back: Return,
     ) -> Any:
-        steps, name = step_registry(), record.promotion.name
-        settings, ids = read_settings(), self.runtime.project.connections
         runner = self._runner = OperatorRunner(
-            settings.allowed_operators(), ids, name, context, self.log
+            read_settings().allowed_operators(),
+            self.runtime.project.connections,
+            record.promotion.name,
+            context,
+            self.log,
         )
-        notifiers = NotifierRunner(settings.allowed_notifiers(), ids, context, self.log)
-        work = PromotionWork(
-            record=record,
-            fence=fence,
-            workspace=workspace(),
-            kept=lambda: kept_workdir(name),
-            steps=steps,
-            clock=utc_now,
-            engine_for=engine_maker(
-                self.runtime.project,
-                steps,
-                utc_now,
-                self.log,
-                fence,
-                self.runtime.objects(subject.registers, context),
-                runner,
-                notifiers.notify,
-            ),
-        )
+        work = self._prepare(context, record, subject, fence, runner)
         with watched(
             lambda: self._is_aborted(context, record, fence),
             fence.stopped,
@@ -268,6 +252,32 @@ class PromoteOperator(BaseOperator):
         if outcome.status.phase.is_terminal:
             return self._end(context, outcome, subject.registers)
         return self._wait(context, outcome, subject, back, runner)
+
+    def _prepare(
+        self,
+        context: Context,
+        record: PromotionRecord,
+        subject: Subject,
+        fence: Fence,
+        runner: OperatorRunner,
+    ) -> PromotionWork:
+        """Put together what runs the Promotion's steps; a step's operator runs by `runner`."""
+        steps, project = step_registry(), self.runtime.project
+        notifiers = NotifierRunner(
+            read_settings().allowed_notifiers(), project.connections, context, self.log
+        )
+        objects = self.runtime.objects(subject.registers, context)
+        return PromotionWork(
+            record=record,
+            fence=fence,
+            workspace=workspace(),
+            kept=lambda: kept_workdir(record.promotion.name),
+            steps=steps,
+            clock=utc_now,
+            engine_for=engine_maker(
+                project, steps, utc_now, self.log, fence, objects, runner, notifiers.notify
+            ),
+        )
 
     def _wait(
         self,

@@ -97,48 +97,12 @@ def has_failed(executions: Iterable[StepExecution]) -> bool:
 
 
 def _lookups(scope: Scope) -> dict[str, Callable[..., Any]]:
-    def image_from(repo: Any, origin: Any = None) -> Struct | None:
-        wanted = _text("imageFrom", "repoURL", repo)
-        return _find(
-            scope, "imageFrom", "Image", origin, lambda c: c.images, lambda a: a.repo_url == wanted
-        )
-
-    def commit_from(repo: Any, origin: Any = None) -> Struct | None:
-        wanted = normalize_git(_text("commitFrom", "repoURL", repo))
-
-        def is_wanted(commit: Any) -> bool:
-            return normalize_git(commit.repo_url) == wanted
-
-        return _find(scope, "commitFrom", "GitCommit", origin, lambda c: c.commits, is_wanted)
-
-    def chart_from(repo: Any, *rest: Any) -> Struct | None:
-        # The last argument is the origin wherever it is one: the chart's name may be left out.
-        origin = rest[-1] if rest and isinstance(rest[-1], Struct) else None
-        names = rest[:-1] if origin is not None else rest
-        if len(names) > 1:
-            raise ExpressionError("chartFrom: the third argument must be an origin: warehouse(…)")
-        name = _text("chartFrom", "chart name", names[0]) if names else ""
-        wanted = (_text("chartFrom", "repoURL", repo), name)
-
-        def is_wanted(chart: Any) -> bool:
-            return (chart.repo_url, chart.name) == wanted
-
-        return _find(scope, "chartFrom", "Chart", origin, lambda c: c.charts, is_wanted)
-
-    def artifact_from(subscription: Any, origin: Any = None) -> Struct | None:
-        wanted = _text("artifactFrom", "subscription name", subscription)
-
-        def is_wanted(artifact: Any) -> bool:
-            return bool(artifact.subscription_name == wanted)
-
-        name = "ArtifactReference"
-        return _find(scope, "artifactFrom", name, origin, lambda c: c.artifacts, is_wanted)
-
+    artifacts = _Artifacts(scope.freight)
     return {
-        "imageFrom": image_from,
-        "commitFrom": commit_from,
-        "chartFrom": chart_from,
-        "artifactFrom": artifact_from,
+        "imageFrom": artifacts.image,
+        "commitFrom": artifacts.commit,
+        "chartFrom": artifacts.chart,
+        "artifactFrom": artifacts.artifact,
         "warehouse": _warehouse,
         "semverDiff": semver_diff,
         "semverParse": semver_parse,
@@ -203,37 +167,81 @@ def _warehouse(name: Any) -> Struct:
     return Struct(_ORIGIN, fields, {"Kind": "kind", "Name": "name"})
 
 
-def _find(
-    scope: Scope,
-    function: str,
-    type_name: str,
-    origin: Any,
-    artifacts: Callable[[FreightContent], Iterable[Model]],
-    is_wanted: Callable[[Any], bool],
-) -> Struct | None:
-    """Return the artifact in the Promotion's Freight, or nil; two origins that have it need a word from the author."""
-    found: dict[str, Model] = {}
-    for freight in _freight_of(scope, function, origin):
-        match = next((a for a in artifacts(freight.content) if is_wanted(a)), None)
-        if match is not None:
-            found[freight.content.origin.name] = match
-    if len(found) > 1:
-        raise ExpressionError(
-            f"{function}: several Warehouses have it ({', '.join(sorted(found))});"
-            f" name one as last argument: warehouse({min(found)!r})"
-        )
-    return next((_struct(type_name, artifact) for artifact in found.values()), None)
+@dataclass(frozen=True)
+class _Artifacts:
+    """Finds artifacts in the Promotion's Freight, by origin; what has no underscore is a function of expressions."""
 
+    freight: Mapping[str, Freight]
 
-def _freight_of(scope: Scope, function: str, origin: Any) -> Iterator[Freight]:
-    if origin is None:
-        yield from scope.freight.values()
-        return
-    if not isinstance(origin, Struct) or origin.type_name != _ORIGIN:
-        raise ExpressionError(f"{function}: the last argument must be an origin: warehouse(…)")
-    freight = scope.freight.get(f"{origin.fields['Kind']}/{origin.fields['Name']}")
-    if freight is not None:
-        yield freight
+    def image(self, repo: Any, origin: Any = None) -> Struct | None:
+        wanted = _text("imageFrom", "repoURL", repo)
+
+        def is_wanted(image: Any) -> bool:
+            return bool(image.repo_url == wanted)
+
+        return self._find("imageFrom", "Image", origin, lambda c: c.images, is_wanted)
+
+    def commit(self, repo: Any, origin: Any = None) -> Struct | None:
+        wanted = normalize_git(_text("commitFrom", "repoURL", repo))
+
+        def is_wanted(commit: Any) -> bool:
+            return normalize_git(commit.repo_url) == wanted
+
+        return self._find("commitFrom", "GitCommit", origin, lambda c: c.commits, is_wanted)
+
+    def chart(self, repo: Any, *rest: Any) -> Struct | None:
+        # The last argument is the origin wherever it is one: the chart's name may be left out.
+        origin = rest[-1] if rest and isinstance(rest[-1], Struct) else None
+        names = rest[:-1] if origin is not None else rest
+        if len(names) > 1:
+            raise ExpressionError("chartFrom: the third argument must be an origin: warehouse(…)")
+        name = _text("chartFrom", "chart name", names[0]) if names else ""
+        wanted = (_text("chartFrom", "repoURL", repo), name)
+
+        def is_wanted(chart: Any) -> bool:
+            return (chart.repo_url, chart.name) == wanted
+
+        return self._find("chartFrom", "Chart", origin, lambda c: c.charts, is_wanted)
+
+    def artifact(self, subscription: Any, origin: Any = None) -> Struct | None:
+        wanted = _text("artifactFrom", "subscription name", subscription)
+
+        def is_wanted(artifact: Any) -> bool:
+            return bool(artifact.subscription_name == wanted)
+
+        name = "ArtifactReference"
+        return self._find("artifactFrom", name, origin, lambda c: c.artifacts, is_wanted)
+
+    def _find(
+        self,
+        function: str,
+        type_name: str,
+        origin: Any,
+        artifacts: Callable[[FreightContent], Iterable[Model]],
+        is_wanted: Callable[[Any], bool],
+    ) -> Struct | None:
+        """Return the artifact, or nil; two origins that have it need a word from the author."""
+        found: dict[str, Model] = {}
+        for freight in self._of(origin, function):
+            match = next((a for a in artifacts(freight.content) if is_wanted(a)), None)
+            if match is not None:
+                found[freight.content.origin.name] = match
+        if len(found) > 1:
+            raise ExpressionError(
+                f"{function}: several Warehouses have it ({', '.join(sorted(found))});"
+                f" name one as last argument: warehouse({min(found)!r})"
+            )
+        return next((_struct(type_name, artifact) for artifact in found.values()), None)
+
+    def _of(self, origin: Any, function: str) -> Iterator[Freight]:
+        if origin is None:
+            yield from self.freight.values()
+            return
+        if not isinstance(origin, Struct) or origin.type_name != _ORIGIN:
+            raise ExpressionError(f"{function}: the last argument must be an origin: warehouse(…)")
+        freight = self.freight.get(f"{origin.fields['Kind']}/{origin.fields['Name']}")
+        if freight is not None:
+            yield freight
 
 
 def freight_struct(artifact: ChartArtifact | GenericArtifact) -> Struct:

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from cachetools import FIFOCache
+
 from airfreight.errors import ArtifactError, TransientError
 
 _FIRST = 10.0
@@ -35,7 +37,7 @@ class Backoff:
     ) -> None:
         self._clock = clock
         self._lot = lot
-        self._failures: dict[Hashable, _Failure] = {}
+        self._failures: FIFOCache[Hashable, _Failure] = FIFOCache(_MOST_KEPT)
 
     @asynccontextmanager
     async def attempt(self, key: Hashable, *, most: float) -> AsyncIterator[None]:
@@ -56,11 +58,9 @@ class Backoff:
         self._failures.pop(key, None)
 
     def _note(self, key: Hashable, error: ArtifactError, most: float) -> None:
-        before = self._failures.pop(key, None)
+        before = self._failures.get(key)
         times = before.times + 1 if before else 1
         wait = _FIRST * 2 ** min(times - 1, _MOST_DOUBLINGS) * (0.5 + self._lot() / 2)
         asked_for = (error.retry_after or 0) if isinstance(error, TransientError) else 0
         until = self._clock() + min(most, max(wait, asked_for))
         self._failures[key] = _Failure(error, times, until)
-        while len(self._failures) > _MOST_KEPT:
-            del self._failures[next(iter(self._failures))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator
 
+from cachetools import FIFOCache
 from pydantic import Field, field_validator
 
 from airfreight.artifacts.dag_bundle import AirflowClient, airflow_client
@@ -35,7 +36,7 @@ class DagBundleKind(SubscriptionKind[DagBundleConfig]):
     config_type = DagBundleConfig
 
     def __init__(self) -> None:
-        self._links: dict[tuple[str, str, str], str] = {}
+        self._links: FIFOCache[tuple[str, str, str], str] = FIFOCache(_KEPT)
 
     def url(self, config: DagBundleConfig) -> str:
         """Return the Airflow."""
@@ -62,8 +63,6 @@ class DagBundleKind(SubscriptionKind[DagBundleConfig]):
     async def _link(self, airflow: AirflowClient, config: DagBundleConfig, version: str) -> str:
         key = (config.airflow_url, config.bundle, version)
         if key not in self._links:
-            if len(self._links) >= _KEPT:
-                del self._links[next(iter(self._links))]
             link = await airflow.link(config.bundle, version)
             if not link:  # Airflow writes it down some time after the version
                 return config.airflow_url

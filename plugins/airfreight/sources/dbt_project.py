@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncGenerator
 from functools import partial
 
+from cachetools import FIFOCache
 from pydantic import Field, field_validator
 
 from airfreight.artifacts.dbt_project import DbtProject, head_of, read_project
@@ -18,9 +19,7 @@ from airfreight.sources.base import Access, Rejected
 from airfreight.sources.git_repository import NETWORK
 from airfreight.sources.kind import ArtifactVersion, SubscriptionConfig, SubscriptionKind
 
-_KEPT = (
-    1000  # projects whose last commit is known, so that a poll that finds it again fetches nothing
-)
+_KEPT = 1000  # projects whose last commit is known, so that a poll that finds it fetches nothing
 _MOST_OUTPUT = 2**22
 _LOG = logging.getLogger(__name__)
 
@@ -69,7 +68,7 @@ class DbtProjectKind(SubscriptionKind[DbtProjectConfig]):
     credential_kind = "git"
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str, str], DbtProject] = {}
+        self._known: FIFOCache[tuple[str, str, str], DbtProject] = FIFOCache(_KEPT)
 
     def url(self, config: DbtProjectConfig) -> str:
         """Return the repository."""
@@ -92,8 +91,6 @@ class DbtProjectKind(SubscriptionKind[DbtProjectConfig]):
             fetch = GitLimits(settings.git_fetch_timeout, _MOST_OUTPUT, size, memory)
             read = partial(read_project, remote, sha, config.path, _LOG, fetch)
             project = await loop.run_in_executor(NETWORK, read)
-            if len(self._known) >= _KEPT:
-                del self._known[next(iter(self._known))]
             self._known[key] = project
         yield ArtifactVersion(
             version=project.version,

@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TypeVar
 from weakref import WeakKeyDictionary
+
+from cachetools import LRUCache
 
 from airfreight.artifacts.guarded_async_http import guarded_async_client
 from airfreight.artifacts.oci.client import RegistryClient
@@ -23,8 +24,6 @@ from airfreight.sources.base import SourceSettings
 _SECONDS = 30.0
 # Of registries and logins; what was used last stays.
 _MOST_KEPT = 1024
-_Key = TypeVar("_Key")
-_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True)
@@ -62,27 +61,22 @@ class _Shared:
     """What the clients of one event loop share."""
 
     def __init__(self) -> None:
-        self.paces: dict[tuple[str, RegistryLimits], Pace] = {}
-        self.logins: dict[_Visitor, Logins] = {}
+        self.paces: LRUCache[tuple[str, RegistryLimits], Pace] = LRUCache(_MOST_KEPT)
+        self.logins: LRUCache[_Visitor, Logins] = LRUCache(_MOST_KEPT)
 
     def pace(self, host: str, limits: RegistryLimits) -> Pace:
         key = (host, limits)
-        made = self.paces.get(key) or Pace(limits.requests_per_second, limits.at_once)
-        return _keep(self.paces, key, made)
+        if key not in self.paces:
+            self.paces[key] = Pace(limits.requests_per_second, limits.at_once)
+        return self.paces[key]
 
     def logins_of(self, visitor: _Visitor) -> Logins:
-        return _keep(self.logins, visitor, self.logins.get(visitor) or visitor.new_logins())
+        if visitor not in self.logins:
+            self.logins[visitor] = visitor.new_logins()
+        return self.logins[visitor]
 
 
 _SHARED: WeakKeyDictionary[asyncio.AbstractEventLoop, _Shared] = WeakKeyDictionary()
-
-
-def _keep(kept: dict[_Key, _Value], key: _Key, value: _Value) -> _Value:
-    kept.pop(key, None)
-    kept[key] = value
-    while len(kept) > _MOST_KEPT:
-        del kept[next(iter(kept))]
-    return value
 
 
 @asynccontextmanager

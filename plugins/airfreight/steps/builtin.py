@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from airfreight.steps.airflow import AirflowStep
@@ -53,55 +54,61 @@ from airfreight.steps.yaml_merge import YamlMergeStep
 from airfreight.steps.yaml_parse import YamlParseStep
 from airfreight.steps.yaml_update import YamlUpdateStep
 
+_KINDS: tuple[Callable[[], PromotionStep[Any]], ...] = (
+    AirflowStep,
+    ArgocdUpdateStep,
+    ArgocdWaitStep,
+    ComposeOutputStep,
+    CopyStep,
+    DeleteStep,
+    FailStep,
+    FileWriteStep,
+    GetUserInputStep,
+    GhaDispatchWorkflowStep,
+    GhaWaitForWorkflowStep,
+    GitClearStep,
+    GitHubPushStep,
+    GitMergePRStep,
+    GitOpenPRStep,
+    GitWaitForPRStep,
+    HclUpdateStep,
+    HelmTemplateStep,
+    HelmUpdateChartStep,
+    HttpDownloadStep,
+    HttpStep,
+    JsonParseStep,
+    JsonUpdateStep,
+    KustomizeBuildStep,
+    KustomizeSetImageStep,
+    OciDownloadStep,
+    OciPushStep,
+    RecordAuditEventStep,
+    SendMessageStep,
+    SetFreightAliasStep,
+    SetMetadataStep,
+    TarStep,
+    TfApplyStep,
+    TfOutputStep,
+    TfPlanStep,
+    TomlParseStep,
+    TomlUpdateStep,
+    UntarStep,
+    WaitForApprovalStep,
+    YamlMergeStep,
+    YamlParseStep,
+    YamlUpdateStep,
+)
+
+# These share the keys: git-clone is given one, the others sign with it.
+_SIGNING_KINDS: tuple[Callable[[SigningKeys], PromotionStep[Any]], ...] = (
+    GitCloneStep,
+    GitCommitStep,
+    GitPushStep,
+    GitTagStep,
+)
+
 
 def builtin_steps() -> tuple[PromotionStep[Any], ...]:
     """Return one of each kind."""
     keys = SigningKeys()
-    return (
-        AirflowStep(),
-        ArgocdUpdateStep(),
-        ArgocdWaitStep(),
-        ComposeOutputStep(),
-        CopyStep(),
-        DeleteStep(),
-        FailStep(),
-        FileWriteStep(),
-        GetUserInputStep(),
-        GhaDispatchWorkflowStep(),
-        GhaWaitForWorkflowStep(),
-        GitClearStep(),
-        GitCloneStep(keys),
-        GitCommitStep(keys),
-        GitHubPushStep(),
-        GitMergePRStep(),
-        GitOpenPRStep(),
-        GitPushStep(keys),
-        GitTagStep(keys),
-        GitWaitForPRStep(),
-        HclUpdateStep(),
-        HelmTemplateStep(),
-        HelmUpdateChartStep(),
-        HttpDownloadStep(),
-        HttpStep(),
-        JsonParseStep(),
-        JsonUpdateStep(),
-        KustomizeBuildStep(),
-        KustomizeSetImageStep(),
-        OciDownloadStep(),
-        OciPushStep(),
-        RecordAuditEventStep(),
-        SendMessageStep(),
-        SetFreightAliasStep(),
-        SetMetadataStep(),
-        TarStep(),
-        TfApplyStep(),
-        TfOutputStep(),
-        TfPlanStep(),
-        TomlParseStep(),
-        TomlUpdateStep(),
-        UntarStep(),
-        WaitForApprovalStep(),
-        YamlMergeStep(),
-        YamlParseStep(),
-        YamlUpdateStep(),
-    )
+    return (*(kind() for kind in _KINDS), *(kind(keys) for kind in _SIGNING_KINDS))

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from datetime import timedelta
 
 from pydantic import Field
 
 from airfreight.artifacts.hosting.client import HostingClient
 from airfreight.artifacts.hosting.protocol import MergeOutcome, PullRequest, Readiness
-from airfreight.artifacts.hosting.services import service_of
 from airfreight.errors import ArtifactError, TerminalStepError, TransientError
 from airfreight.model.base import Duration
-from airfreight.steps.base import PromotionStep, StepContext, StepResult
+from airfreight.steps.base import StepContext, StepResult
 from airfreight.steps.pull_request import (
     NumberedConfig,
-    ServiceFor,
-    open_hosting,
+    PullRequestStep,
     waiting,
     waiting_out_limits,
 )
@@ -35,34 +31,22 @@ class GitMergePRConfig(NumberedConfig):
     merge_method: str | None = Field(default=None, min_length=1)
 
 
-class GitMergePRStep(PromotionStep[GitMergePRConfig]):
+class GitMergePRStep(PullRequestStep[GitMergePRConfig]):
     """Merges a pull request; one that is merged already is as good.
 
     Output: ``commit``, the full SHA of the merge. What no later try can mend ends the step as Failed.
-
-    :param sleep: waits for so many seconds.
-    :param service_for: tells which service hosts a repository.
     """
 
     kind = "git-merge-pr"
     config_type = GitMergePRConfig
     outside_effect = "merges a pull request"
-    uses_workdir = False
-
-    def __init__(
-        self,
-        sleep: Callable[[float], None] = time.sleep,
-        service_for: ServiceFor = service_of,
-    ) -> None:
-        self._sleep = sleep
-        self._service_for = service_for
 
     def run(self, config: GitMergePRConfig, context: StepContext) -> StepResult:
         """Merge, if it can be now; else wait or fail."""
         return waiting_out_limits(context, lambda: self._merge(config, context))
 
     def _merge(self, config: GitMergePRConfig, context: StepContext) -> StepResult:
-        hosting = open_hosting(context, config, self._sleep, self._service_for)
+        hosting = self._hosting(config, context)
         _check_method(hosting, config.merge_method)
         obstacle = ""
         for attempt in range(_TRIES):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,15 +13,13 @@ from pydantic import Field
 from airfreight.artifacts.git import GitClient
 from airfreight.artifacts.hosting.client import HostingClient
 from airfreight.artifacts.hosting.protocol import NewPullRequest, PullRequest
-from airfreight.artifacts.hosting.services import service_of
 from airfreight.errors import ArtifactError, NotFoundError, RetryableStepError
 from airfreight.model.promotion import StepStatus
-from airfreight.steps.base import PromotionStep, StepContext, StepResult
+from airfreight.steps.base import StepContext, StepResult
 from airfreight.steps.git_worktree import remote_of, require_ref_name
 from airfreight.steps.pull_request import (
+    PullRequestStep,
     RepositoryConfig,
-    ServiceFor,
-    open_hosting,
     waiting_out_limits,
 )
 
@@ -52,27 +49,15 @@ class _Tip:
     message: str
 
 
-class GitOpenPRStep(PromotionStep[GitOpenPRConfig]):
+class GitOpenPRStep(PullRequestStep[GitOpenPRConfig]):
     """Opens a pull request, or finds the one that asks for the same merge, be it open or merged already.
 
     Output: ``pr``, with ``id`` and ``url``. Skipped, without output, where the branches hold the same files.
-
-    :param sleep: waits for so many seconds.
-    :param service_for: tells which service hosts a repository.
     """
 
     kind = "git-open-pr"
     config_type = GitOpenPRConfig
     outside_effect = "opens a pull request"
-    uses_workdir = False
-
-    def __init__(
-        self,
-        sleep: Callable[[float], None] = time.sleep,
-        service_for: ServiceFor = service_of,
-    ) -> None:
-        self._sleep = sleep
-        self._service_for = service_for
 
     def run(self, config: GitOpenPRConfig, context: StepContext) -> StepResult:
         """Look for the pull request before opening one: in the output, then on the service."""
@@ -83,7 +68,7 @@ class GitOpenPRStep(PromotionStep[GitOpenPRConfig]):
         return waiting_out_limits(context, lambda: self._open(config, context))
 
     def _open(self, config: GitOpenPRConfig, context: StepContext) -> StepResult:
-        hosting = open_hosting(context, config, self._sleep, self._service_for)
+        hosting = self._hosting(config, context)
         source, target = _tips(config, context)
         pull_request = _existing(hosting, config, source.commit)
         if pull_request is None:

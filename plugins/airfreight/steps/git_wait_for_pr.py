@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 from airfreight.artifacts.hosting.protocol import PullRequest
-from airfreight.artifacts.hosting.services import service_of
 from airfreight.errors import TerminalStepError
 from airfreight.model.base import Duration
 from airfreight.model.promotion import StepStatus
-from airfreight.steps.base import PromotionStep, StepContext, StepResult
+from airfreight.steps.base import StepContext, StepResult
 from airfreight.steps.pull_request import (
     NumberedConfig,
-    ServiceFor,
-    open_hosting,
+    PullRequestStep,
     waiting_out_limits,
 )
 
@@ -27,35 +23,23 @@ class GitWaitForPRConfig(NumberedConfig):
     poll_interval: Duration = timedelta(seconds=30)
 
 
-class GitWaitForPRStep(PromotionStep[GitWaitForPRConfig]):
+class GitWaitForPRStep(PullRequestStep[GitWaitForPRConfig]):
     """Waits until a pull request is merged; closed without that, the step ends as Failed.
 
     Output, in every state: ``pr``, with ``id``, ``url``, ``open`` and ``merged``; once there is one, ``commit``, the
     full SHA of the merge.
-
-    :param sleep: waits for so many seconds.
-    :param service_for: tells which service hosts a repository.
     """
 
     kind = "git-wait-for-pr"
     config_type = GitWaitForPRConfig
     outside_effect = "waits for a pull request"
-    uses_workdir = False
-
-    def __init__(
-        self,
-        sleep: Callable[[float], None] = time.sleep,
-        service_for: ServiceFor = service_of,
-    ) -> None:
-        self._sleep = sleep
-        self._service_for = service_for
 
     def run(self, config: GitWaitForPRConfig, context: StepContext) -> StepResult:
         """Look once."""
         return waiting_out_limits(context, lambda: self._look(config, context))
 
     def _look(self, config: GitWaitForPRConfig, context: StepContext) -> StepResult:
-        hosting = open_hosting(context, config, self._sleep, self._service_for)
+        hosting = self._hosting(config, context)
         pull_request = hosting.run(hosting.service.get(config.pr_number))
         output = _output(pull_request)
         if pull_request.state == "closed":

@@ -1,23 +1,25 @@
-"""What the steps on pull requests share: their fields, the client for the repository, waiting out a limit.
+"""What the steps on pull requests share: their fields, their base class, waiting out a limit.
 
-The last two also serve the other steps that talk to a service that hosts repositories.
+`client_of`, `waiting_out_limits` and `waiting` also serve other steps that talk to a service that hosts repositories.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from typing import TypeVar
 
 from pydantic import Field
 
 from airfreight.artifacts.hosting.client import HostingClient
 from airfreight.artifacts.hosting.protocol import HostingService
-from airfreight.artifacts.hosting.services import Provider
+from airfreight.artifacts.hosting.services import Provider, service_of
 from airfreight.errors import ArtifactError, TerminalStepError, TransientError
 from airfreight.model.credential import Credential
 from airfreight.model.promotion import StepStatus
-from airfreight.steps.base import StepConfig, StepContext, StepResult
+from airfreight.steps.base import PromotionStep, StepConfig, StepContext, StepResult
 from airfreight.steps.git_worktree import remote_of, step_errors
 
 # The service that hosts a repository, by its URL and the config's `provider`; raises ArtifactError.
@@ -41,20 +43,35 @@ class NumberedConfig(RepositoryConfig):
     pr_number: int = Field(alias="prNumber", ge=1)
 
 
-def open_hosting(
-    context: StepContext,
-    config: RepositoryConfig,
-    sleep: Callable[[float], object],
-    service_for: ServiceFor,
-) -> HostingClient:
-    """Return the client for the repository, with the project's login for it; raises TerminalStepError."""
-    remote = remote_of(context, config.repo_url)
-    try:
-        service = service_for(config.repo_url, config.provider)
-    except ArtifactError as error:
-        raise TerminalStepError(str(error)) from None
-    verify = not config.insecure_skip_tls_verify
-    return client_of(context, service, remote.credential, sleep, verify=verify)
+ConfigT = TypeVar("ConfigT", bound=RepositoryConfig)
+
+
+class PullRequestStep(PromotionStep[ConfigT]):
+    """Base of the steps on pull requests, which read and write nothing in the work directory.
+
+    :param sleep: waits for so many seconds.
+    :param service_for: tells which service hosts a repository.
+    """
+
+    uses_workdir = False
+
+    def __init__(
+        self,
+        sleep: Callable[[float], None] = time.sleep,
+        service_for: ServiceFor = service_of,
+    ) -> None:
+        self._sleep = sleep
+        self._service_for = service_for
+
+    def _hosting(self, config: RepositoryConfig, context: StepContext) -> HostingClient:
+        """Return the client for the repository, with the project's login for it; raises TerminalStepError."""
+        remote = remote_of(context, config.repo_url)
+        try:
+            service = self._service_for(config.repo_url, config.provider)
+        except ArtifactError as error:
+            raise TerminalStepError(str(error)) from None
+        verify = not config.insecure_skip_tls_verify
+        return client_of(context, service, remote.credential, self._sleep, verify=verify)
 
 
 def client_of(

@@ -18,7 +18,7 @@ import pytest
 from airfreight.artifacts.tokens.acr import AcrTokens, AzureIdentity, is_azure, read_exchange
 from airfreight.errors import AirfreightError, AuthenticationError, SettingsError, TransientError
 from tests.certificates import private_authority
-from tests.token_endpoints import Answer, Asked, TokenEndpoints, token_endpoints
+from tests.token_endpoints import Answer, Asked, TokenEndpoints
 
 WHOSE = "Connection 'airfreight_shop_acr'"
 TENANT = "7f9c1d52-0000-4000-8000-000000000001"
@@ -102,7 +102,7 @@ def azure(tmp_path: Path) -> Iterator[Azure]:
     authority, tls = private_authority(tmp_path)
     place = tmp_path / "authority.pem"
     place.write_text(authority)
-    with token_endpoints({}, tls) as endpoints:
+    with TokenEndpoints({}, tls) as endpoints:
         yield Azure(endpoints, str(place))
 
 
@@ -115,7 +115,7 @@ def exchange(asked: Asked) -> tuple[int, Any]:
 
 @contextmanager
 def registry(answer: Answer = exchange) -> Iterator[TokenEndpoints]:
-    with token_endpoints({"/oauth2/exchange": answer}) as endpoints:
+    with TokenEndpoints({"/oauth2/exchange": answer}) as endpoints:
         yield endpoints
 
 

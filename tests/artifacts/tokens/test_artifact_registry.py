@@ -17,7 +17,7 @@ import pytest
 from airfreight.artifacts.tokens.artifact_registry import GoogleTokens, is_google, project_token
 from airfreight.errors import AirfreightError, AuthenticationError, SettingsError, TransientError
 from tests.keys import rsa_key
-from tests.token_endpoints import Answer, Asked, TokenEndpoints, token_endpoints
+from tests.token_endpoints import Answer, Asked, TokenEndpoints
 
 WHOSE = "Connection 'airfreight_shop_gar'"
 ROBOT = "robot@acme.iam.gserviceaccount.com"
@@ -58,7 +58,7 @@ def grant(asked: Asked) -> tuple[int, Any]:
 
 @pytest.fixture
 def google() -> Iterator[TokenEndpoints]:
-    with token_endpoints({"/token": grant}) as fake:
+    with TokenEndpoints({"/token": grant}) as fake:
         yield fake
 
 
@@ -109,7 +109,7 @@ def test_a_federated_identity_acts_as_its_service_account(tmp_path: Path) -> Non
             {"accessToken": f"as robot by {asked.headers['authorization']}", "expireTime": end},
         ),
     }
-    with token_endpoints(answers) as fake:
+    with TokenEndpoints(answers) as fake:
         key = {
             "type": "external_account",
             "audience": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/x",
@@ -195,7 +195,7 @@ REFUSALS = {
 
 @pytest.mark.parametrize(("answers", "kind", "message"), REFUSALS.values(), ids=REFUSALS)
 def test_what_google_refuses_is_told(answers, kind: type[AirfreightError], message: str) -> None:
-    with token_endpoints(answers) as fake, pytest.raises(kind) as caught:
+    with TokenEndpoints(answers) as fake, pytest.raises(kind) as caught:
         GoogleTokens(WHOSE, service_account(fake.url)).fetch()
     assert str(caught.value) == message
 

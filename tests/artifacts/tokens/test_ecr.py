@@ -27,7 +27,7 @@ from airfreight.errors import (
     TransientError,
 )
 from tests.aws import ACCOUNT, OTHER_ACCOUNT, moto_server, without_aws
-from tests.token_endpoints import Asked, token_endpoints
+from tests.token_endpoints import Asked, TokenEndpoints
 
 ROLE = f"arn:aws:iam::{OTHER_ACCOUNT}:role/pull"
 WHOSE = "Connection 'airfreight_shop_ecr'"
@@ -118,7 +118,7 @@ def authorization(user: str = "AWS:pass") -> dict[str, object]:
 
 def test_the_public_registry_is_asked_in_its_own_region() -> None:
     answer = {"authorizationData": authorization("AWS:public-pass")}
-    with token_endpoints({"/": lambda _: (200, answer)}) as fake:
+    with TokenEndpoints({"/": lambda _: (200, answer)}) as fake:
         identity = AwsIdentity(**KEYS, endpoints=(("ecr-public", fake.url),))
         token = fetch(identity, "eu-west-1", public=True)
     assert (token.password, token.expires_at) == ("public-pass", 1767225600.0)
@@ -161,7 +161,7 @@ PROJECT_ROLES = {
 @pytest.mark.parametrize(("refusal", "asks"), PROJECT_ROLES.values(), ids=PROJECT_ROLES)
 def test_the_worker_acts_in_the_role_of_the_project(refusal: str, asks: str) -> None:
     cloud = Aws(refusal)
-    with token_endpoints({"/": cloud.answer}) as fake:
+    with TokenEndpoints({"/": cloud.answer}) as fake:
         token = fetch(at(fake.url, **KEYS, project="shop"))
     assert token.password == asks
     assert cloud.asked_roles == [f"arn:aws:iam::{ACCOUNT}:role/kargo-project-shop"]
@@ -169,7 +169,7 @@ def test_the_worker_acts_in_the_role_of_the_project(refusal: str, asks: str) -> 
 
 def test_a_worker_whose_own_key_is_refused_is_not_taken_for_one_without_a_role() -> None:
     with (
-        token_endpoints({"/": Aws("ExpiredToken").answer}) as fake,
+        TokenEndpoints({"/": Aws("ExpiredToken").answer}) as fake,
         pytest.raises(AuthenticationError, match="ExpiredToken to AssumeRole"),
     ):
         fetch(at(fake.url, **KEYS, project="shop"))
@@ -212,7 +212,7 @@ REFUSALS = {
 
 @pytest.mark.parametrize(("answers", "kind", "message"), REFUSALS.values(), ids=REFUSALS)
 def test_what_aws_refuses_is_told(answers, kind: type[AirfreightError], message: str) -> None:
-    with token_endpoints(answers) as fake, pytest.raises(kind) as caught:
+    with TokenEndpoints(answers) as fake, pytest.raises(kind) as caught:
         fetch(at(fake.url, **KEYS))
     assert str(caught.value) == message
     assert type(caught.value) is kind

@@ -104,6 +104,20 @@ def test_through_argocd_a_sync_window_holds_the_step_until_it_opens(rest: Bench)
     assert len(rest.server.begun) == 1
 
 
+def test_an_answer_of_more_than_32_mib_is_an_error(cluster: Bench) -> None:
+    cluster.server.add(status={"filler": "x" * 2**25})
+    too_long = r"the server answered GET with what is not read: .* sent more than 33554432 bytes"
+    with pytest.raises(RetryableStepError, match=too_long):
+        cluster.update()
+
+
+def test_a_refusal_is_told_without_a_text_that_is_too_long(cluster: Bench) -> None:
+    cluster.server.add()
+    cluster.server.refusing = (403, {"message": "x" * 2**25})
+    with pytest.raises(RetryableStepError, match=r"the server answered PATCH with 403$"):
+        cluster.update()
+
+
 def test_an_answer_that_is_no_json_is_an_error(cluster: Bench) -> None:
     cluster.server.apps["argocd", "web"] = []  # type: ignore[assignment]
     with pytest.raises(RetryableStepError, match="the server answered GET with what is no JSON"):

@@ -10,26 +10,16 @@ from typing import Any
 import httpx
 import pytest
 
-from airfreight.model.credential import Credential
 from airfreight.steps.base import PromotionStep, StepContext, StepResult, StepSettings
 from airfreight.steps.git_clone import GitCloneStep
+from airfreight.steps.git_commit import GitCommitStep
+from airfreight.steps.git_push import GitPushStep
 from airfreight.steps.workdir import WorkDirectory
 from tests.git_http import GitHttpServer
+from tests.steps.logins import Logins
 
 STARTED = datetime(2024, 5, 1, 12, 0, tzinfo=UTC)
 PASSWORD = "s3cret/ü+token"
-
-
-@dataclass
-class Logins:
-    """Credentials by URL, and which were asked for."""
-
-    known: dict[str, Credential] = field(default_factory=dict)
-    asked: list[tuple[str, str]] = field(default_factory=list)
-
-    def find(self, kind: str, url: str) -> Credential | None:
-        self.asked.append((kind, url))
-        return self.known.get(url)
 
 
 @dataclass
@@ -65,6 +55,16 @@ class Bench:
 
     def clone(self, url: str, path: str = "src", **checkout: Any) -> StepResult:
         return self.run(GitCloneStep(), repoURL=url, checkout=[{"path": path, **checkout}])
+
+    def promote(
+        self, url: str, path: str = "a.txt", text: str = "two\n", **push: Any
+    ) -> tuple[Any, Any]:
+        """Clone, change one file, commit and push, as a small promotion does; return what the last two gave."""
+        self.clone(url)
+        (self.root / "src" / path).write_text(text)
+        committed = self.run(GitCommitStep(), "step-2", path="src", message=f"Set {path}")
+        step = GitPushStep(sleep=lambda _: None)
+        return committed, self.run(step, "step-3", path="src", **push)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ import pytest
 from airfreight.model.promotion import PromotionPhase
 from airfreight.runtime.records import PromotionRecord
 from tests.git_http import GitHttpServer, git
-from tests.promoting.site import Nursery, running, serving_register
+from tests.promoting.site import Nursery, serving_register
 from tests.promoting.task import TOKEN, Task
+from tests.serving import QuietHandler, running
 from tests.steps.pull_requests.hosting_server import HostingServer
 
 GERMAN = {"LC_ALL": "C.UTF-8", "LANGUAGE": "de"}
@@ -26,14 +27,11 @@ def meeting(size: int) -> Iterator[str]:
     """Serve an address that answers when so many have asked: they all go on at the same time."""
     barrier = threading.Barrier(size, timeout=120)
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             barrier.wait()
             self.send_response(200)
             self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Keep the test output quiet."""
 
     with running(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as url:
         yield url

@@ -6,11 +6,11 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.serving import Serving
+from tests.serving import QuietHandler, Serving
 
 Reply = tuple[int, Any, dict[str, str]]
 REPOSITORY = "shop/app"
@@ -109,7 +109,7 @@ class ActionsServer(Serving):
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/{REPOSITORY}"
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     actions: Actions
 
     def do_GET(self) -> None:
@@ -125,6 +125,3 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     do_POST = do_GET
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass

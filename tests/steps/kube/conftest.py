@@ -7,23 +7,11 @@ from typing import Any
 
 import pytest
 
-from airfreight.model.credential import Credential
 from airfreight.model.freight import Freight
 from airfreight.steps.base import PromotionStep, StepResult, StepSettings
 from airfreight.steps.ways_out import PROXIES
 from tests.steps.files import context_at
-
-
-@dataclass
-class Logins:
-    """Credentials by URL, and which were asked for."""
-
-    known: dict[str, Credential] = field(default_factory=dict)
-    asked: list[tuple[str, str]] = field(default_factory=list)
-
-    def find(self, kind: str, url: str) -> Credential | None:
-        self.asked.append((kind, url))
-        return self.known.get(url)
+from tests.steps.logins import Logins
 
 
 @dataclass

@@ -9,10 +9,12 @@ from typing import Any
 
 import httpx
 
+from airfreight.artifacts.unpacking import read_whole
 from airfreight.errors import ArtifactError, AuthenticationError, NotFoundError, TransientError
 from airfreight.model.masking import mask
 
 _LONGEST_MESSAGE = 300
+_MOST_BYTES = 2**25  # a list of some hundred Applications; Kubernetes takes none above 1.5 MB
 
 
 @dataclass(frozen=True)
@@ -42,28 +44,42 @@ class Api:
         another try may mend, else ArtifactError.
         """
         try:
-            response = self.client.request(
+            request = self.client.build_request(
                 method,
                 path,
                 params=params,
                 content=None if body is None else json.dumps(body),
-                headers={"Accept": "application/json", "Content-Type": content_type},
+                headers={
+                    "Accept": "application/json",
+                    "Accept-Encoding": "gzip",
+                    "Content-Type": content_type,
+                },
             )
+            response = self.client.send(request, stream=True)
+            content = self._content(response, method)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             # httpx's own text may hold the URL, and a Connection's URL a login.
             text = f"{method} request to {self.server} failed: {type(error).__name__}"
             raise TransientError(text) from None
+        document = _json(content)
         if not response.is_success:
-            raise self._failure(response, method)
-        document = _json(response)
+            raise self._failure(response.status_code, document or {}, method)
         if document is None:
             raise ArtifactError(f"{self.server} answered {method} with what is no JSON object")
         return document
 
-    def _failure(self, response: httpx.Response, method: str) -> ArtifactError:
-        status = response.status_code
+    def _content(self, response: httpx.Response, method: str) -> bytes:
+        """Return the body, or nothing of a failure whose text is not fit to be shown."""
+        try:
+            return read_whole(response, _MOST_BYTES)
+        except ArtifactError as error:
+            if not response.is_success:
+                return b""
+            text = f"{self.server} answered {method} with what is not read: {error}"
+            raise error.reworded(text) from None
+
+    def _failure(self, status: int, document: Mapping[str, Any], method: str) -> ArtifactError:
         text = f"{self.server} answered {method} with {status}"
-        document = _json(response) or {}
         said = document.get("message") or document.get("error")
         if isinstance(said, str):
             hidden = mask(said, (self.secret,))
@@ -77,9 +93,9 @@ class Api:
         return ArtifactError(text)
 
 
-def _json(response: httpx.Response) -> dict[str, Any] | None:
+def _json(content: bytes) -> dict[str, Any] | None:
     try:
-        document = response.json()
-    except ValueError:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
