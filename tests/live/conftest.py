@@ -30,12 +30,14 @@ LONG = (
     "test_watchers",
     "test_lock",
     "test_path",
+    "test_story",
     "test_changes",
+    "test_backfill",
+    "test_availability",
     "test_pipelines",
+    "test_sources",
     "test_taken_over",
     "test_ways_round",
-    "test_sources",
-    "test_story",
     "test_waits",
 )
 
