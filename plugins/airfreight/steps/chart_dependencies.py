@@ -2,7 +2,7 @@
 
 Logins stand in files of helm's private home, mode 0600; neither an argument nor the environment holds one. helm itself
 sends them to no other host than the repository's own. Whatever a repository's index or a redirect names is reached
-through the guard, but for this machine: helm asks 127.0.0.1 and localhost without any proxy.
+through the guard, or on this machine closed by the kernel: helm asks 127.0.0.1 and localhost without any proxy.
 
 The authorities of Connections reach helm by its environment. Its own ways are worse: with ``--ca-file`` it asks
 registries without any proxy, and so past the guard; with ``caFile`` of a repository it checks the certificate of an

@@ -29,6 +29,7 @@ from typing import IO, Literal
 from airfreight.errors import RetryableStepError, TerminalStepError
 from airfreight.model.masking import mask
 from airfreight.steps.base import StepContext, StepLog
+from airfreight.steps.landlock import with_one_port
 from airfreight.steps.ways_out import PROXIES, ways_out
 
 Program = Literal["helm", "kubectl"]
@@ -154,7 +155,8 @@ class Confined:
     program is asked to stop `grace` seconds before it is killed. `output_limit` is in bytes, for what a program prints,
     and without a `file_limit` for any file that it writes. Programs start in `folder`, else in `root`. `reads` is what
     else they may read. Only they get `environment`, not what makes their jail, and no list of processes shows it; it
-    needs the network open. `proxy` is where they go through where the worker has no proxy of its own.
+    needs the network open. `proxy` is where they go through where the worker has no proxy of its own. `only_port` is
+    the one TCP port that they can connect to.
     """
 
     root: Path
@@ -171,6 +173,7 @@ class Confined:
     environment: Mapping[str, str] = field(default_factory=dict)
     grace: float = 0.0
     proxy: str = ""
+    only_port: int | None = None
     redact: Callable[[str], str] = str
 
     def run(self, program: Program, *arguments: str) -> str:
@@ -204,15 +207,7 @@ class Confined:
     def _execute(
         self, said: str, path: Path, arguments: tuple[str, ...]
     ) -> tuple[int, bytes, bytes]:
-        process = subprocess.Popen(  # noqa: S603 no shell reads the arguments
-            [*self._prefix(), *self._sourced(), str(path), *arguments],
-            cwd=self.folder or self.root,
-            env=self._environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
+        process = self._start([*self._prefix(), *self._sourced(), str(path), *arguments])
         output = _Bounded(process, self.output_limit)
         errors = _Bounded(process, _ERROR_LIMIT)
         readers = [output.reading(process.stdout), errors.reading(process.stderr)]
@@ -234,6 +229,20 @@ class Confined:
                 f"{said} printed more than {self.output_limit:,} bytes and was ended"
             )
         return status, bytes(output.content), bytes(errors.content)
+
+    def _start(self, command: list[str]) -> subprocess.Popen[bytes]:
+        def start() -> subprocess.Popen[bytes]:
+            return subprocess.Popen(  # noqa: S603 no shell reads the arguments
+                command,
+                cwd=self.folder or self.root,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+
+        return start() if self.only_port is None else with_one_port(self.only_port, start)
 
     def _prefix(self) -> list[str]:
         # In blocks of 512 bytes, as POSIX has it.

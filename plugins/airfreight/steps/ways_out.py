@@ -33,6 +33,12 @@ def ways_out(environ: Mapping[str, str], guard: str) -> dict[str, str]:
     return variables | {"NO_PROXY": kept, "no_proxy": kept}
 
 
+def all_lead_through(environ: Mapping[str, str], guard: str) -> bool:
+    """Say whether a program is told to leave through the guard alone."""
+    ways = ways_out(environ, guard)
+    return all(ways[name] == guard for name in PROXIES)
+
+
 def _leads_to_metadata(entry: str) -> bool:
     try:
         network = ip_network(entry, strict=False)

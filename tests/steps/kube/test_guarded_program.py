@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from http import HTTPStatus
 from pathlib import Path
 
+import httpx
 import pytest
 
 from airfreight.errors import RetryableStepError
+from airfreight.steps.base import StepSettings
 from airfreight.steps.guarded_program import guarded
+from airfreight.steps.landlock import ports_can_be_closed
 from airfreight.steps.ways_out import PROXIES, ways_out
+from tests.chart_repository import ChartRepository
 from tests.steps.files import context_at
 
 GUARD = "socks5://127.0.0.1:9"
@@ -23,6 +29,20 @@ def test_a_program_that_downloads_hears_what_the_guard_refused(tmp_path: Path):
         guarded(context_at(tmp_path)) as place,
     ):
         place.run("helm", "pull", "app", "--repo=http://169.254.169.254")
+
+
+@pytest.mark.usefixtures("_no_proxy")
+def test_a_program_that_passes_the_guard_by_does_not_reach_this_machine(tmp_path: Path):
+    """Guard: `with_one_port`. helm asks 127.0.0.1 without any proxy."""
+    with (
+        ChartRepository(tmp_path / "here") as repository,
+        guarded(replace(context_at(tmp_path), settings=StepSettings())) as place,
+    ):
+        with pytest.raises(RetryableStepError, match="helm pull failed"):
+            place.run("helm", "pull", "app", f"--repo={repository.url}")
+        assert bool(repository.authorizations) == (not ports_can_be_closed())
+        # Only the program was confined.
+        assert httpx.get(repository.url, trust_env=False).status_code == HTTPStatus.OK
 
 
 WAYS = {
