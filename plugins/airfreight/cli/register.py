@@ -20,7 +20,7 @@ from airfreight.model.suggestions import suggest
 from airfreight.runtime.availability import Registers
 from airfreight.runtime.records import Hold
 from airfreight.runtime.stage_register import StageRegister
-from airfreight.runtime.store import StateStore
+from airfreight.runtime.store import ReadOnce, StateStore
 from airfreight.runtime.warehouse_register import WarehouseRegister
 
 
@@ -45,18 +45,15 @@ class SnapshotStore(_ReadOnly):
         return self._entries.get(key)
 
 
-class KeyStore(_ReadOnly):
-    """A StateStore that fetches each key once, when it is first asked for."""
+class _KeyStore(_ReadOnly):
+    """A StateStore that fetches a key whenever it is asked for."""
 
     def __init__(self, fetch: Callable[[str], Any]) -> None:
         self._fetch = fetch
-        self._fetched: dict[str, Any] = {}
 
     def get(self, key: str) -> Any:
         """Return the value of `key`, or None where there is none."""
-        if key not in self._fetched:
-            self._fetched[key] = self._fetch(key)
-        return self._fetched[key]
+        return self._fetch(key)
 
 
 @dataclass(frozen=True)
@@ -88,7 +85,7 @@ def read_stage(api: AirflowApi, directory: Directory, place: Place) -> StageView
 
 def stage_register(api: AirflowApi, place: Place) -> StageRegister:
     """Return a Stage's register, to be read key by key."""
-    return StageRegister(_keys(api, place))
+    return StageRegister(_keys(api, place.asset_id))
 
 
 def list_stage(api: AirflowApi, directory: Directory, place: Place) -> StageView:
@@ -99,7 +96,7 @@ def list_stage(api: AirflowApi, directory: Directory, place: Place) -> StageView
 
 def read_warehouse(api: AirflowApi, place: Place) -> WarehouseView:
     """Return a Warehouse's register, to be read key by key."""
-    return WarehouseView(place, WarehouseRegister(_keys(api, place)))
+    return WarehouseView(place, WarehouseRegister(_keys(api, place.asset_id)))
 
 
 def list_warehouse(api: AirflowApi, place: Place) -> WarehouseView:
@@ -111,11 +108,11 @@ def metadata_store(api: AirflowApi, assets: Iterable[AssetInfo], project: str) -
     """Return the metadata of a project's Stages and Freight; empty where Airflow has no asset for them yet."""
     uri = metadata_asset(project)
     found = next((asset for asset in assets if asset.uri == uri), None)
-    return KeyStore(partial(api.stored, found.id)) if found is not None else SnapshotStore({})
+    return _keys(api, found.id) if found is not None else SnapshotStore({})
 
 
-def _keys(api: AirflowApi, place: Place) -> KeyStore:
-    return KeyStore(partial(api.stored, place.asset_id))
+def _keys(api: AirflowApi, asset_id: int) -> StateStore:
+    return ReadOnce(_KeyStore(partial(api.stored, asset_id)))
 
 
 def _origins(directory: Directory, place: Place) -> tuple[str, ...]:
