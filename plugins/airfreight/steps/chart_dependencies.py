@@ -234,8 +234,7 @@ def _explained(error: RetryableStepError) -> RetryableStepError:
 def _write_private(file: Path, content: Mapping[str, Any]) -> None:
     """Write JSON, which helm reads as the YAML that it expects."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.touch(mode=0o600)
-    file.write_text(json.dumps(content))
+    write_private(file, json.dumps(content))
 
 
 def _all_registries_are_here(dependencies: Sequence[Dependency]) -> bool:
