@@ -3,8 +3,8 @@
 # A shell that forbids bytecode, as many container images do, has every process compile all of Airflow again: 4 s each.
 unexport PYTHONDONTWRITEBYTECODE
 
-# A distribution builds its Python with every optimisation. One that was compiled without them, as pyenv does, needs half
-# as long again for the same. Where there is none, uv finds or fetches one.
+# A distribution builds its Python with every optimisation. With one that was compiled without them, as pyenv does, the
+# tests take a fifth more of the processor. Where there is none, uv finds or fetches one.
 PYTHON ?= $(firstword $(wildcard $(addprefix /usr/bin/python3.,11 12 13)))
 
 help: ## list the targets

@@ -197,7 +197,7 @@ class StageRegister:
         self._write(f"promotion/{record.promotion.name}", record)
 
     def save(self, record: PromotionRecord) -> None:
-        """Write down how a Promotion began, waits or ended, also in the list of the last ones."""
+        """Write down how a Promotion waits or ended, also in the list of the last ones."""
         self.save_progress(record)
         self._list(record)
 
